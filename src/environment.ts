@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs'
+import type { z } from 'zod'
+
+export interface Problem {
+  /** The variable. */
+  name: string
+  /** Reads on after the name: what is wrong and what to do, as `is needed with X. Set it to ...`. */
+  text: string
+}
+
+/**
+ * Reads variables of `env` by zod schemas and gathers what is wrong instead of stopping at the first. A schema's
+ * message reads on after the variable's name and may end in a remedy. Byte order marks, outer white space and empty
+ * values are dropped: files written by editors and `echo` end in a newline.
+ */
+export function environmentReader(env: NodeJS.ProcessEnv) {
+  const problems: Problem[] = []
+  const problem = (name: string, text: string) => void problems.push({ name, text })
+  const plain = (name: string) => clean(env[name] ?? '')
+
+  function check<T, F extends T | null>(
+    name: string,
+    text: string,
+    schema: z.ZodType<T, string>,
+    fallback: F,
+  ): T | F {
+    const parsed = schema.safeParse(text)
+    if (parsed.success) return parsed.data
+    for (const issue of parsed.error.issues) problem(name, issue.message)
+    return fallback
+  }
+
+  function value<T>(name: string, schema: z.ZodType<T, string>, fallback: T): T
+  function value<T>(name: string, schema: z.ZodType<T, string>, fallback: null): T | null
+  function value<T>(name: string, schema: z.ZodType<T, string>, fallback: T | null): T | null {
+    const text = plain(name)
+    return text === '' ? fallback : check(name, text, schema, fallback)
+  }
+
+  /** As `value`, from `NAME` or from the file that `NAME_FILE` names. */
+  function secret<T>(name: string, schema: z.ZodType<T, string>, fallback: null): T | null {
+    const path = plain(`${name}_FILE`)
+    const direct = plain(name)
+    if (path === '') return direct === '' ? fallback : check(name, direct, schema, fallback)
+    if (direct !== '') {
+      problem(name, `is set beside ${name}_FILE. Unset one of the two.`)
+      return fallback
+    }
+    const text = contents(path)
+    if (text instanceof Error) {
+      problem(`${name}_FILE`, `can't be read (${text.message}). Check the path and who may read the file.`)
+      return fallback
+    }
+    if (text !== '') return check(`${name}_FILE`, text, schema, fallback)
+    problem(`${name}_FILE`, 'names an empty file. Put the secret into it, or unset the variable.')
+    return fallback
+  }
+
+  return {
+    problems,
+    problem,
+    value,
+    secret,
+    isSet: (name: string) => plain(name) !== '' || plain(`${name}_FILE`) !== '',
+  }
+}
+
+function clean(text: string): string {
+  return text.replace(/^\uFEFF/, '').trim()
+}
+
+function contents(path: string): string | Error {
+  try {
+    return clean(readFileSync(path, 'utf8'))
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
