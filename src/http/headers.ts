@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto'
+import type { MiddlewareHandler } from 'hono'
+import type { HttpEnv } from './access.ts'
+
+/**
+ * Security headers of every answer. Scripts come from this server only and never inline; inline styles need the
+ * answer's nonce (script and style are what an injected display name would need).
+ */
+export function securityHeaders(secure: boolean): MiddlewareHandler<HttpEnv> {
+  return async (context, next) => {
+    const nonce = randomBytes(16).toString('base64')
+    context.set('nonce', nonce)
+    await next()
+    const headers = context.res.headers
+    headers.set(
+      'Content-Security-Policy',
+      [
+        "default-src 'none'",
+        "script-src 'self'",
+        `style-src 'self' 'nonce-${nonce}'`,
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+      ].join('; '),
+    )
+    headers.set('X-Content-Type-Options', 'nosniff')
+    headers.set('X-Frame-Options', 'DENY')
+    headers.set('Referrer-Policy', 'no-referrer')
+    headers.set('Cross-Origin-Opener-Policy', 'same-origin')
+    headers.set('Cross-Origin-Resource-Policy', 'same-origin')
+    headers.set('Permissions-Policy', 'camera=(), microphone=(), geolocation=()')
+    if (secure) headers.set('Strict-Transport-Security', 'max-age=31536000')
+    if (!new URL(context.req.url).pathname.startsWith('/queues/static/'))
+      headers.set('Cache-Control', 'no-store')
+  }
+}

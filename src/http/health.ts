@@ -1,0 +1,106 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Queue } from 'bullmq'
+import { sql, type Kysely } from 'kysely'
+import { assertSchema } from '../db/migrate.ts'
+import type { Database } from '../db/tables.ts'
+import { describeError } from '../errors.ts'
+
+export interface Check {
+  name: string
+  ok: boolean
+  detail: string
+}
+
+export interface HealthDeps {
+  db: Kysely<Database>
+  queues: Queue[]
+  /** SYNC_INTERVAL in milliseconds, for tenants without one of their own. */
+  syncIntervalMs: number
+  /** What only the process knows of its own loops; each entry becomes a check of /readyz. Leave out for none. */
+  health?: () => Check[]
+}
+
+const longestStallMs = 5000
+const windowMs = 30_000
+/** Long enough for a worker to restart and for a lease of a killed one (60 s) to end. */
+const unservedSeconds = 150
+
+/** Watches the event loop: a process that stands still for seconds answers no probe and loses its leases. */
+export function watchEventLoop() {
+  const histogram = monitorEventLoopDelay({ resolution: 20 })
+  histogram.enable()
+  let before = 0
+  const timer = setInterval(() => {
+    before = histogram.max / 1e6
+    histogram.reset()
+  }, windowMs)
+  timer.unref()
+  return {
+    /** Milliseconds of the longest stall within the last 30 to 60 seconds. */
+    stallMs: (): number => Math.max(before, histogram.max / 1e6),
+    stop(): void {
+      clearInterval(timer)
+      histogram.disable()
+    },
+  }
+}
+
+export function liveness(stallMs: number): Check {
+  const detail = `longest stall of the event loop in the last minute: ${Math.round(stallMs)} ms`
+  return { name: 'event_loop', ok: stallMs < longestStallMs, detail }
+}
+
+/** Readiness by progress. A ping that works while nothing syncs is what an operator must not be told. */
+export async function readiness(deps: HealthDeps): Promise<Check[]> {
+  const checks = await Promise.all([
+    check('schema', async () => void (await assertSchema(deps.db))),
+    check('freshness', () => freshness(deps)),
+    check('workers', () => workers(deps)),
+    check('queue', async () => {
+      await Promise.all(deps.queues.map((queue) => queue.getJobCounts('waiting')))
+    }),
+  ])
+  return [...checks, ...(deps.health?.() ?? [])]
+}
+
+/** A problem of one customer is no fault of this daemon: red is when most of what should be fresh is not. */
+async function freshness({ db, syncIntervalMs }: HealthDeps): Promise<string | Check> {
+  const { rows } = await sql<{ scheduled: number; stale: number; oldest: number | null }>`
+    select count(*)::int as scheduled,
+      (count(*) filter (where age > 3 * every + interval '5 minutes'))::int as stale,
+      extract(epoch from max(age))::int as oldest
+    from (
+      select now() - coalesce(s.last_synced_at, e.created_at) as age,
+        coalesce(e.sync_interval, make_interval(secs => ${syncIntervalMs / 1000})) as every
+      from entra_sync.tenant_status s join entra_sync.entra_tenants e using (entra_tenant_id)
+      where s.scheduled and s.problems = 0
+    ) as healthy`.execute(db)
+  const { scheduled = 0, stale = 0, oldest = null } = rows[0] ?? {}
+  const detail = `${stale} of ${scheduled} scheduled Entra tenants without a problem are older than three intervals${
+    oldest === null ? '' : `, the oldest ${oldest} s`
+  }`
+  return { name: 'freshness', ok: stale * 2 <= scheduled, detail }
+}
+
+async function workers({ db }: HealthDeps): Promise<string | Check> {
+  const { rows } = await sql<{ waiting: number; busy: number; finished: number }>`
+    select
+      (select count(*)::int from entra_sync.sync_requests r left join entra_sync.sync_leases l using (entra_tenant_id)
+        where r.requested_seq > r.served_seq and r.requested_at < now() - make_interval(secs => ${unservedSeconds})
+          and coalesce(l.throttled_until, '-infinity') < now()) as waiting,
+      (select count(*)::int from entra_sync.sync_leases where expires_at > now()) as busy,
+      (select count(*)::int from entra_sync.sync_runs
+        where finished_at > now() - make_interval(secs => ${unservedSeconds})) as finished`.execute(db)
+  const { waiting = 0, busy = 0, finished = 0 } = rows[0] ?? {}
+  const detail = `${waiting} requests wait for more than ${unservedSeconds} s, ${busy} Entra tenants are being synced, ${finished} runs ended in that time`
+  return { name: 'workers', ok: waiting === 0 || busy > 0 || finished > 0, detail }
+}
+
+async function check(name: string, run: () => Promise<void | string | Check>): Promise<Check> {
+  try {
+    const result = await run()
+    return typeof result === 'object' ? result : { name, ok: true, detail: result ?? 'ok' }
+  } catch (error) {
+    return { name, ok: false, detail: describeError(error) }
+  }
+}

@@ -1,0 +1,129 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { Config, OpsToken } from '../config.ts'
+import { EntraSyncError, describeError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { guard, type Access, type HttpEnv } from './access.ts'
+import { createDashboard, dashboardPath, type DashboardDeps } from './dashboard.ts'
+import { createFailures } from './failures.ts'
+import { securityHeaders } from './headers.ts'
+import { liveness, readiness, watchEventLoop, type HealthDeps } from './health.ts'
+import { createMetrics } from './metrics.ts'
+import { createSessions } from './sessions.ts'
+import { addSignIn } from './sign-in.ts'
+
+export interface HttpDeps extends HealthDeps, DashboardDeps {
+  http: Config['http']
+  opsTokens: OpsToken[]
+  /** null = /metrics answers loopback clients only. */
+  metricsToken: string | null
+  log: Log
+}
+
+export interface HttpServer {
+  /** Where it listens, as `http://127.0.0.1:8080`. */
+  url: string
+  close(): Promise<void>
+}
+
+const largestBody = 1024 * 1024
+/** Requests under way get this long at shutdown; a dashboard polls every few seconds and keeps connections open. */
+const closeGraceMs = 2000
+
+/** Serves probes, metrics, sign-in and the queue dashboard; every other route is denied. */
+export async function startHttp(deps: HttpDeps): Promise<HttpServer> {
+  const log = deps.log.child({ part: 'http' })
+  let port = deps.http.port
+  const { hostname, protocol } = new URL(deps.http.publicUrl)
+  const access: Access = {
+    tokens: deps.opsTokens,
+    sessions: createSessions(),
+    failures: createFailures(),
+    // The listener's own names too: an operator reaches it through a tunnel even where PUBLIC_URL names a proxy.
+    origins: () => [
+      deps.http.publicUrl,
+      ...['localhost', '127.0.0.1', '[::1]'].map((name) => `http://${name}:${port}`),
+    ],
+    secure: protocol === 'https:' && hostname !== 'localhost',
+    metricsToken: deps.metricsToken,
+  }
+  const loop = watchEventLoop()
+  const app = await createRoutes({ ...deps, log }, access, loop.stallMs)
+  const server = createServer(getRequestListener(app.fetch))
+  server.requestTimeout = 30_000
+  server.headersTimeout = 10_000
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(error, deps.http)))
+    server.listen(deps.http.port, deps.http.host, resolve)
+  }).catch((error: unknown) => {
+    loop.stop()
+    throw error
+  })
+  server.on('error', (error) => log.error({ err: error }, 'the HTTP listener failed'))
+  const address = server.address() as AddressInfo
+  port = address.port
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return {
+    url: `http://${host}:${port}`,
+    async close() {
+      loop.stop()
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      const grace = setTimeout(() => server.closeAllConnections(), closeGraceMs)
+      await closed
+      clearTimeout(grace)
+    },
+  }
+}
+
+/** All routes; apart from startHttp so that a test can list them. */
+export async function createRoutes(
+  deps: HttpDeps,
+  access: Access,
+  stallMs: () => number,
+): Promise<Hono<HttpEnv>> {
+  const app = new Hono<HttpEnv>()
+  const metrics = await createMetrics(deps)
+  app.use('*', securityHeaders(access.secure))
+  app.use('*', guard(access))
+  app.use('*', bodyLimit({ maxSize: largestBody }))
+
+  app.get('/livez', (context) => {
+    const check = liveness(stallMs())
+    return context.json({ status: check.ok ? 'live' : 'stalled', checks: [check] }, check.ok ? 200 : 503)
+  })
+  app.get('/readyz', async (context) => {
+    const checks = await readiness(deps)
+    const ready = checks.every(({ ok }) => ok)
+    return context.json({ status: ready ? 'ready' : 'not ready', checks }, ready ? 200 : 503)
+  })
+  app.get('/metrics', async (context) =>
+    context.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType }),
+  )
+  addSignIn(app, access, deps.log)
+  app.get('/', (context) => context.redirect(dashboardPath))
+  app.route(dashboardPath, createDashboard(deps))
+
+  app.notFound((context) => context.json({ error: 'not_found' }, 404))
+  app.onError((error, context) => {
+    deps.log.error({ err: error, method: context.req.method, path: context.req.path }, 'a request failed')
+    return context.json({ error: 'failed', detail: 'See the log of the daemon.' }, 500)
+  })
+  return app
+}
+
+function listenError(error: NodeJS.ErrnoException, { host, port }: Config['http']): EntraSyncError {
+  const inUse = error.code === 'EADDRINUSE'
+  return new EntraSyncError(
+    'config',
+    `Can't listen on ${host}:${port}: ${inUse ? 'it is in use' : describeError(error)}.`,
+    {
+      code: inUse ? 'http_port_in_use' : 'http_listen_failed',
+      remedy: inUse ? 'Stop what uses it, or set another HTTP_PORT.' : 'Check HTTP_HOST and HTTP_PORT.',
+      cause: error,
+    },
+  )
+}
