@@ -146,6 +146,10 @@ export interface TenantHandle {
   readonly id: string
   displayName: string
   defaultDomain: string
+  /** All verified domains, the default one and `*.onmicrosoft.com` among them. */
+  readonly domains: readonly string[]
+  /** Users it is seeded with; known without filling the directory. Decides the quota class. */
+  readonly userCount: number
   readonly directory: Directory
   app: TenantApp
   /** Relationships of this customer with the partner; empty for the partner itself. */

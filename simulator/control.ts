@@ -1,0 +1,204 @@
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { z } from 'zod'
+import type { Cloud } from './cloud.ts'
+import { faultSchema, knobsSchema } from './faults.ts'
+import { mutate } from './mutate.ts'
+import { between, seededRandom } from './random.ts'
+import { listen, readRequest } from './server.ts'
+import { relationship } from './tenants.ts'
+import type { SimRequest } from './types.ts'
+
+const tenantId = z.guid()
+
+const faultsBody = z.union([
+  faultSchema,
+  /** Delta misbehaviour; without tenantId in every tenant. */
+  z.object({ tenantId: tenantId.optional(), knobs: knobsSchema, times: z.int().positive().optional() }),
+  /** Seconds that tokens live from now on. */
+  z.object({ tokenLifetimeSeconds: z.int().positive() }),
+  /** Refuse the tokens issued until now, of one tenant or of all. */
+  z.object({ revokeTokens: z.union([z.literal('all'), tenantId]) }),
+])
+const mutateBody = z.object({
+  tenantId,
+  count: z.int().positive().max(100_000).default(1),
+  seed: z.int().optional(),
+})
+const grantBody = z.object({
+  tenantId,
+  state: z.enum(['ready', 'no-service-principal', 'disabled', 'blocked-by-policy', 'tenant-gone']).optional(),
+  roles: z.array(z.string()).optional(),
+})
+const gdapBody = z.object({
+  tenantId,
+  status: z
+    .enum(['created', 'approvalPending', 'approved', 'activating', 'active', 'expiring', 'terminationRequested', 'terminating', 'expired', 'terminated'])
+    .optional(),
+  endsAt: z.coerce.date().nullable().optional(),
+  autoExtendDuration: z.string().optional(),
+  roles: z.array(z.guid()).optional(),
+  displayName: z.string().optional(),
+  /** Adds a relationship instead of changing the first one. */
+  add: z.boolean().default(false),
+})
+const throttleBody = z
+  .object({ enabled: z.boolean(), units: z.int().positive().nullable(), windowMs: z.int().positive() })
+  .partial()
+const secretsBody = z.object({ valid: z.array(z.string()).optional(), expired: z.array(z.string()).optional() })
+
+/** Serves the simulation's own controls as plain http on loopback. */
+export async function serveControl(port: number, cloud: Cloud): Promise<{ port: number; close(): Promise<void> }> {
+  const server = createServer((incoming, outgoing) => {
+    const send = (status: number, body: unknown): void => {
+      outgoing.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    }
+    readRequest(incoming)
+      .then((request) => {
+        if (request === null) send(413, { error: 'The body is too large.' })
+        else send(200, control(request, cloud))
+      })
+      .catch((error: unknown) => {
+        if (error instanceof z.ZodError) send(400, { error: z.prettifyError(error) })
+        else if (error instanceof NotThere) send(404, { error: error.message })
+        else send(500, { error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+      })
+  })
+  return {
+    port: await listen(server, port),
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+class NotThere extends Error {}
+
+function control(request: SimRequest, cloud: Cloud): unknown {
+  const json = (): unknown => (request.body === '' ? {} : parseJson(request.body))
+  const [name, argument] = request.path.split('/').filter(Boolean)
+  switch (`${request.method} /${name ?? ''}`) {
+    case 'GET /':
+      return { calls }
+    case 'GET /tenants':
+      return cloud.tenants.map(({ id, displayName, defaultDomain, domains, userCount, app, gdap }) => {
+        return { id, displayName, defaultDomain, domains, users: userCount, app, gdap }
+      })
+    case 'GET /truth':
+      return known(cloud, argument ?? '').directory.truth()
+    case 'POST /mutate': {
+      const { tenantId, count, seed } = mutateBody.parse(json())
+      const tenant = known(cloud, tenantId)
+      const random = seededRandom(seed ?? between(Math.random, 1, 2 ** 31))
+      return { tenantId: tenant.id, changes: mutate(tenant, count, random) }
+    }
+    case 'POST /faults':
+      return addFault(faultsBody.parse(json()), cloud)
+    case 'DELETE /faults':
+      if (argument === undefined) cloud.faults.clear()
+      else cloud.faults.remove(Number(argument))
+      return { faults: argument === undefined ? 'all cleared' : `cleared ${argument}` }
+    case 'GET /requests':
+      return {
+        total: cloud.requests.total,
+        units: cloud.requests.units,
+        statuses: cloud.requests.statuses(),
+        kinds: cloud.requests.counts(),
+        tenants: Object.fromEntries(
+          cloud.requests.tenantIds().map((id) => [id ?? 'none', id === null ? {} : cloud.requests.counts(id)]),
+        ),
+        ...(request.query.has('recent') && { recent: cloud.requests.recent() }),
+      }
+    case 'DELETE /requests':
+      cloud.requests.reset()
+      return { requests: 'forgotten' }
+    case 'POST /grant': {
+      const { tenantId, state, roles } = grantBody.parse(json())
+      const { app } = known(cloud, tenantId)
+      if (state !== undefined) app.state = state
+      if (roles !== undefined) app.roles = roles
+      return app
+    }
+    case 'POST /gdap':
+      return changeGdap(gdapBody.parse(json()), cloud)
+    case 'POST /throttle': {
+      const changes = Object.entries(throttleBody.parse(json())).filter(([, value]) => value !== undefined)
+      Object.assign(cloud.throttle.settings, Object.fromEntries(changes))
+      cloud.throttle.reset()
+      return cloud.throttle.settings
+    }
+    case 'POST /secrets': {
+      const { valid, expired } = secretsBody.parse(json())
+      if (valid !== undefined) cloud.registration.secrets = valid
+      if (expired !== undefined) cloud.registration.expiredSecrets = expired
+      return { valid: cloud.registration.secrets.length, expired: cloud.registration.expiredSecrets.length }
+    }
+    default:
+      throw new NotThere(`There is no ${request.method} ${request.path}; GET / lists the calls.`)
+  }
+}
+
+const calls = [
+  'GET /tenants',
+  'GET /truth/:tenantId',
+  'POST /mutate { tenantId, count?, seed? }',
+  'POST /faults { tenantId?, path?, probability?, times?, after?, effect } | { tenantId?, knobs, times? } | { tokenLifetimeSeconds } | { revokeTokens }',
+  'DELETE /faults[/:id]',
+  'GET /requests[?recent]',
+  'DELETE /requests',
+  'POST /grant { tenantId, state?, roles? }',
+  'POST /gdap { tenantId, status?, endsAt?, autoExtendDuration?, roles?, displayName?, add? }',
+  'POST /throttle { enabled?, units?, windowMs? }',
+  'POST /secrets { valid?, expired? }',
+]
+
+function addFault(body: z.output<typeof faultsBody>, cloud: Cloud): unknown {
+  if ('effect' in body) return { id: cloud.faults.add(body) }
+  if ('knobs' in body) {
+    if (body.tenantId !== undefined) known(cloud, body.tenantId)
+    cloud.faults.knobs(body.tenantId ?? null, body.knobs, body.times)
+    return { knobs: body.knobs }
+  }
+  if ('tokenLifetimeSeconds' in body) {
+    cloud.faults.tokenLifetimeSeconds = body.tokenLifetimeSeconds
+    return body
+  }
+  cloud.issuer.revoke(body.revokeTokens === 'all' ? null : known(cloud, body.revokeTokens).id)
+  return body
+}
+
+function changeGdap(body: z.output<typeof gdapBody>, cloud: Cloud): unknown {
+  const tenant = known(cloud, body.tenantId)
+  if (tenant.id === cloud.partnerTenantId) throw new NotThere('The partner has no relationship with itself.')
+  if (body.add || tenant.gdap.length === 0) {
+    tenant.gdap.push(relationship(tenant.id, `${tenant.displayName} ${tenant.gdap.length + 1}`, Math.random))
+  }
+  const changed = body.add ? tenant.gdap.at(-1) : tenant.gdap[0]
+  if (changed === undefined) throw new NotThere(`${tenant.displayName} has no relationship.`)
+  const { status, endsAt, autoExtendDuration, roles, displayName } = body
+  if (status !== undefined) changed.status = status
+  if (endsAt !== undefined) changed.endsAt = endsAt
+  if (autoExtendDuration !== undefined) changed.autoExtendDuration = autoExtendDuration
+  if (roles !== undefined) changed.roles = roles
+  if (displayName !== undefined) changed.displayName = displayName
+  return tenant.gdap
+}
+
+function known(cloud: Cloud, idOrDomain: string): Cloud['tenants'][number] {
+  const tenant = cloud.findTenant(idOrDomain)
+  if (tenant === null) throw new NotThere(`The simulated cloud has no tenant ${idOrDomain}.`)
+  return tenant
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new z.ZodError([
+      { code: 'custom', path: [], message: `The body is no JSON: ${String(error)}`, input: text },
+    ])
+  }
+}

@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto'
+import type { Cloud } from './cloud.ts'
+import { handleGdap } from './gdap.ts'
+import { handleGraph } from './graph/router.ts'
+import { graphAudiences, handleLogin } from './login.ts'
+import { kindOf } from './requests.ts'
+import type { Reply } from './server.ts'
+import { graphAppId } from './tokens.ts'
+import type { AccessClaims } from './tokens.ts'
+import type { Admission, GraphContext, SimRequest, SimResponse, TenantHandle } from './types.ts'
+
+/** Answers one request to the cloud's origin: sorts login from Graph, and lets faults and throttling have their say. */
+export async function answerRequest(request: SimRequest, cloud: Cloud): Promise<Reply> {
+  const reply = request.path.startsWith('/v1.0/') ? await graphReply(request, cloud) : loginReply(request, cloud)
+  const { tenantId, units, ...sent } = reply
+  cloud.requests.record({
+    at: Date.now(),
+    method: request.method,
+    kind: kindOf(tenantless(request.path)),
+    url: pathAndQuery(request, request.path),
+    tenantId,
+    status: sent.response.status,
+    units,
+  })
+  return sent
+}
+
+type Accounted = Reply & { tenantId: string | null; units: number }
+
+function loginReply(request: SimRequest, cloud: Cloud): Accounted {
+  const tenant = cloud.findTenant(/^\/([^/]+)\//.exec(request.path)?.[1] ?? '')
+  const { latencyMs, effect } = cloud.faults.strike(
+    tenant?.id ?? null,
+    pathAndQuery(request, tenantless(request.path)),
+  )
+  const base = { latencyMs, tenantId: tenant?.id ?? null, units: 0 }
+  if (effect?.kind === 'status') return { ...base, effect: null, response: faultResponse(effect) }
+  const response = handleLogin(request, {
+    origin: cloud.origin,
+    registration: cloud.registration,
+    issuer: cloud.issuer,
+    tokenLifetimeSeconds: cloud.faults.tokenLifetimeSeconds,
+    findTenant: cloud.findTenant,
+    refusalFor: () => (effect?.kind === 'aadsts' ? effect.code : null),
+  })
+  const correlation = request.headers['client-request-id']
+  const headers = {
+    'cache-control': 'no-store, no-cache',
+    'x-ms-request-id': randomUUID(),
+    ...(correlation !== undefined && { 'client-request-id': correlation }),
+  }
+  const found = response ?? { status: 404, headers: {}, body: { error: 'not_found' } }
+  return {
+    ...base,
+    effect: effect?.kind === 'aadsts' ? null : effect,
+    response: { ...correlated(found, correlation), headers: { ...headers, ...found.headers } },
+  }
+}
+
+/** Entra answers a caller's `client-request-id` as the correlation id. */
+function correlated(response: SimResponse, correlation: string | undefined): SimResponse {
+  const { body } = response
+  if (correlation === undefined || body === null || typeof body !== 'object') return response
+  if (!('correlation_id' in body) || typeof body.correlation_id !== 'string') return response
+  const text = JSON.stringify(body).replaceAll(body.correlation_id, correlation)
+  return { ...response, body: JSON.parse(text) as unknown }
+}
+
+async function graphReply(request: SimRequest, cloud: Cloud): Promise<Accounted> {
+  const ids = {
+    'request-id': randomUUID(),
+    ...(request.headers['client-request-id'] !== undefined && {
+      'client-request-id': request.headers['client-request-id'],
+    }),
+  }
+  const finish = (response: SimResponse): SimResponse => ({
+    ...response,
+    headers: { ...graphHeaders, ...ids, ...response.headers },
+    body: withInnerError(response, ids),
+  })
+  const claims = readToken(request, cloud)
+  if (typeof claims === 'string') {
+    const response = finish(unauthenticated(claims, cloud.origin))
+    return { response, effect: null, latencyMs: cloud.latencyMs, tenantId: null, units: 0 }
+  }
+  const tenant = cloud.tenant(claims.tid)
+  const graphRequest = { ...request, path: request.path.slice('/v1.0'.length) }
+  const struck = cloud.faults.strike(tenant.id, pathAndQuery(request, graphRequest.path))
+  const base = { latencyMs: cloud.latencyMs + struck.latencyMs, tenantId: tenant.id }
+  if (struck.effect?.kind === 'status') {
+    return { ...base, units: 0, effect: null, response: finish(faultResponse(struck.effect)) }
+  }
+  const gone = missingIdentity(tenant)
+  if (gone !== null) return { ...base, units: 0, effect: struck.effect, response: finish(gone) }
+
+  let units = 0
+  const charge = (part: SimRequest): Admission => {
+    const charged = cloud.throttle.charge({ appId: claims.appid, tenantId: tenant.id, users: tenant.userCount }, part)
+    units += charged.units
+    return charged
+  }
+  const context = graphContext(tenant, claims, cloud, (part) => {
+    const inner = cloud.faults.strike(tenant.id, pathAndQuery(part, part.path), true)
+    if (inner.effect?.kind !== 'status') return charge(part)
+    return { refusal: finish(faultResponse(inner.effect)), headers: {} }
+  })
+  // The parts of a batch are charged one by one, the batch itself is not.
+  const admission = graphRequest.path === '/$batch' ? null : charge(graphRequest)
+  const answer = admission?.refusal ?? (await handleGraph(graphRequest, context))
+  const response = finish({ ...answer, headers: { ...admission?.headers, ...answer.headers } })
+  return { ...base, units, effect: struck.effect, response }
+}
+
+function graphContext(
+  tenant: TenantHandle,
+  claims: AccessClaims,
+  cloud: Cloud,
+  admit: (request: SimRequest) => Admission,
+): GraphContext {
+  const roles = claims.roles ?? []
+  return {
+    tenant,
+    origin: cloud.origin,
+    roles,
+    appId: claims.appid,
+    faults: cloud.faults.view(tenant.id),
+    admit,
+    tenantRelationships: (request) =>
+      handleGdap(request, {
+        origin: cloud.origin,
+        callerTenantId: tenant.id,
+        roles,
+        partnerTenantId: cloud.partnerTenantId,
+        tenants: cloud.tenants,
+      }),
+    now: Date.now,
+  }
+}
+
+function readToken(request: SimRequest, cloud: Cloud): AccessClaims | string {
+  const header = request.headers['authorization']
+  const token = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1]
+  if (token === undefined) return 'Access token is empty.'
+  return cloud.issuer.check(token, graphAudiences(cloud.origin))
+}
+
+/** A token outlives its tenant and its principal; Graph then says so itself. */
+function missingIdentity(tenant: TenantHandle): SimResponse | null {
+  if (tenant.app.state === 'tenant-gone') {
+    return failure(404, 'Directory_TenantNotFound', `The tenant '${tenant.id}' was not found.`)
+  }
+  if (tenant.app.state === 'no-service-principal') {
+    return failure(401, 'Authorization_IdentityNotFound', 'The identity of the calling application could not be established.')
+  }
+  return null
+}
+
+function unauthenticated(message: string, origin: string): SimResponse {
+  const challenge = `Bearer realm="", authorization_uri="${origin}/common/oauth2/authorize", client_id="${graphAppId}"`
+  return { ...failure(401, 'InvalidAuthenticationToken', message), headers: { 'www-authenticate': challenge } }
+}
+
+const usualCodes: Record<number, string> = {
+  429: 'TooManyRequests',
+  500: 'InternalServerError',
+  502: 'BadGateway',
+  503: 'serviceNotAvailable',
+  504: 'UnknownError',
+}
+
+function faultResponse(effect: {
+  status: number
+  retryAfter?: string | undefined
+  code?: string | undefined
+  message?: string | undefined
+  headers?: Record<string, string> | undefined
+}): SimResponse {
+  const { status, code, message, retryAfter, headers } = effect
+  const seconds = /^date([+-]\d+)$/.exec(retryAfter ?? '')?.[1]
+  const written = seconds === undefined ? retryAfter : new Date(Date.now() + Number(seconds) * 1000).toUTCString()
+  return {
+    ...failure(status, code ?? usualCodes[status] ?? 'UnknownError', message ?? 'A fault of the simulation.'),
+    headers: { ...(written !== undefined && { 'retry-after': written }), ...headers },
+  }
+}
+
+function failure(status: number, code: string, message: string): SimResponse {
+  return { status, headers: {}, body: { error: { code, message } } }
+}
+
+const graphHeaders = {
+  'cache-control': 'no-cache',
+  'odata-version': '4.0',
+  'strict-transport-security': 'max-age=31536000',
+  'x-ms-ags-diagnostic': JSON.stringify({
+    ServerInfo: { DataCenter: 'Simulated', Slice: 'E', Ring: '1', ScaleUnit: '001', RoleInstance: 'SIM0000001' },
+  }),
+}
+
+/** Every error body tells the ids that are in its headers too. */
+function withInnerError(response: SimResponse, ids: Record<string, string>): unknown {
+  const { body, status } = response
+  if (status < 400 || body === null || typeof body !== 'object' || !('error' in body)) return body
+  const { error } = body
+  if (error === null || typeof error !== 'object') return body
+  const inner = 'innerError' in error && typeof error.innerError === 'object' ? error.innerError : {}
+  return { ...body, error: { ...error, innerError: { ...inner, date: new Date().toISOString().slice(0, 19), ...ids } } }
+}
+
+function pathAndQuery(request: SimRequest, path: string): string {
+  const query = decodeURIComponent(request.query.toString().replaceAll('+', ' '))
+  return query === '' ? path : `${path}?${query}`
+}
+
+function tenantless(path: string): string {
+  return path.startsWith('/v1.0/') ? path.slice('/v1.0'.length) : path.replace(/^\/[^/]+(?=\/)/, '')
+}
