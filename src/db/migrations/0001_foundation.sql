@@ -114,6 +114,7 @@ create table persons (
 );
 create index persons_upn on persons (entra_tenant_id, lower(user_principal_name));
 create index persons_tenant on persons (tenant_id) where deleted_at is null;
+create index persons_hand_made on persons (entra_tenant_id, lower(user_principal_name)) where object_id is null;
 comment on table persons is 'Graph users as ImmyBot sees them. deleted_at: soft-deleted, restored with id and tags within 30 days.';
 comment on column persons.object_id is 'Graph object id; null for a person made by hand that no sync has adopted yet.';
 comment on column persons.tenant_id is 'ImmyBot tenant by link and domain; null = no link = no targets.';
@@ -138,6 +139,12 @@ create table person_license_sources (
 );
 create unique index person_license_sources_key on person_license_sources
   (entra_tenant_id, object_id, sku_id, assigned_by_group) nulls not distinct;
+create table license_sources_due (
+  entra_tenant_id uuid not null,
+  object_id uuid not null,
+  primary key (entra_tenant_id, object_id)
+);
+comment on table license_sources_due is 'Persons whose licences changed since their sources were read: the read follows the round and may outlive a crash.';
 comment on table person_license_sources is 'Where a licence comes from; assigned_by_group null = assigned directly. Delta does not tell of changes here: read daily and after a licence change.';
 
 create table groups (
@@ -286,10 +293,12 @@ create table sync_pending_removals (
   entra_tenant_id uuid not null references entra_tenants on delete cascade,
   kind text not null check (kind in ('person', 'group', 'membership', 'license', 'device', 'sku')),
   key uuid[] not null,
+  purged boolean not null default false,
   first_seen_at timestamptz not null default now(),
   primary key (round_id, kind, key)
 );
 comment on table sync_pending_removals is 'Removals read in a running round; nothing is removed before the round is complete and the guard agrees.';
+comment on column sync_pending_removals.purged is 'Graph said it cannot be restored (reason deleted): edges to it go too, because delta need not tell of them.';
 comment on column sync_pending_removals.key is 'person, group, device: object id; membership: group id, member id; license: object id, sku id; sku: sku id.';
 
 create table sync_runs (
@@ -354,12 +363,14 @@ create table problems (
   remedy text not null,
   who_acts text not null check (who_acts in ('operator', 'customer_admin', 'partner_admin', 'microsoft')),
   request_id text,
+  topic text not null default 'other',
   opened_at timestamptz not null default now(),
   seen_at timestamptz not null default now(),
   closed_at timestamptz
 );
 create unique index problems_open on problems (entra_tenant_id, code) where closed_at is null;
 comment on table problems is 'Proved, open faults of an Entra tenant. One closes itself when a read disproves it.';
+comment on column problems.topic is 'What disproves it: access, organization, lease, or a collection''s name; a run closes the topics it has read well.';
 
 create table audit_log (
   audit_id bigint generated always as identity primary key,
