@@ -1,0 +1,198 @@
+import { sql, type Kysely } from 'kysely'
+import type { Database } from '../db/tables.ts'
+import { withDatabase, type CommandContext, type Output } from './context.ts'
+import { findEntraTenant } from './find-tenant.ts'
+import { tableLines } from './table.ts'
+import { age, number, printable } from './text.ts'
+
+interface Status {
+  entra_tenant_id: string
+  display_name: string | null
+  default_domain: string | null
+  kind: string
+  state: string
+  scheduled: boolean
+  gdap_ends_at: Date | null
+  problems: number
+  holds: number
+  held: number
+  next_sync_at: Date
+  last_synced_at: Date | null
+  last_full_at: Date | null
+  consecutive_failures: number
+  last_run_started_at: Date | null
+  last_run_finished_at: Date | null
+  last_run_outcome: string | null
+  last_run_error_code: string | null
+  last_run_error_message: string | null
+  users: number
+  groups: number
+  members: number
+  teams: number
+  skus: number
+  devices: number
+  tenant: string | null
+}
+
+interface Problem {
+  entra_tenant_id: string
+  name: string
+  code: string
+  message: string
+  remedy: string
+  who_acts: string
+  request_id: string | null
+  opened_at: Date
+}
+
+interface Hold {
+  hold_id: string
+  entra_tenant_id: string
+  name: string
+  kind: string
+  reason: string
+  size: number
+  of_total: number
+  created_at: Date
+}
+
+/** `status [ID]`: all Entra tenants in a table, or one in full; open problems and holds below. */
+export function status(context: CommandContext, id: string | undefined): Promise<number> {
+  return withDatabase(context, async (db) => {
+    const only = id === undefined ? null : (await findEntraTenant(db, id)).entraTenantId
+    const [tenants, problems, holds, now] = await Promise.all([
+      readStatus(db, only),
+      readProblems(db, only),
+      readHolds(db, only),
+      sql<{ now: Date }>`select now()`.execute(db).then(({ rows }) => rows[0]?.now ?? new Date()),
+    ])
+    const { output } = context
+    const [first] = tenants
+    output.document(only === null ? { tenants, problems, holds } : { ...first, problems, holds })
+    if (only !== null && first) printOne(output, first, now)
+    else if (tenants.length === 0) output.line('No Entra tenant yet. `entra-sync init` makes the first one.')
+    else printAll(output, tenants, now)
+    printProblems(output, problems, now)
+    printHolds(output, holds, now)
+    return 0
+  })
+}
+
+function printAll(output: Output, tenants: Status[], now: Date): void {
+  const count = (title: string, value: (row: Status) => number) =>
+    ({ title, value: (row: Status) => number(value(row)), align: 'right' }) as const
+  const lines = tableLines(
+    [
+      { title: 'Entra tenant', value: nameOf },
+      { title: 'Kind', value: ({ kind }) => kind },
+      { title: 'State', value: ({ state }) => state },
+      { title: 'Synced', value: (row) => ago(row.last_synced_at, now), align: 'right' },
+      count('Users', ({ users }) => users),
+      count('Groups', ({ groups }) => groups),
+      count('Teams', ({ teams }) => teams),
+      count('Members', ({ members }) => members),
+      count('SKUs', ({ skus }) => skus),
+      { title: 'Last run', value: lastRun },
+    ],
+    tenants,
+    output.width,
+  )
+  for (const line of lines) output.line(line)
+}
+
+function printOne(output: Output, row: Status, now: Date): void {
+  const facts: [string, string][] = [
+    ['Entra tenant', `${nameOf(row)} (${row.entra_tenant_id})`],
+    ['Domain', row.default_domain ?? 'not read yet'],
+    ['Tenant', row.tenant ?? 'not linked'],
+    ['Kind', row.kind],
+    ['State', row.state + (row.scheduled ? '' : ', not scheduled')],
+    ['Synced', ago(row.last_synced_at, now)],
+    ['Read in full', ago(row.last_full_at, now)],
+    ['Next sync', row.scheduled ? row.next_sync_at.toISOString() : 'none'],
+    ['Failures running', String(row.consecutive_failures)],
+    ['Users', number(row.users)],
+    ['Groups', `${number(row.groups)}, ${number(row.teams)} of them Teams`],
+    ['Members', number(row.members)],
+    ['Devices', number(row.devices)],
+    ['SKUs', number(row.skus)],
+    ['GDAP ends', row.gdap_ends_at?.toISOString() ?? '–'],
+    ['Last run', lastRun(row) + (row.last_run_error_message ? `: ${row.last_run_error_message}` : '')],
+  ]
+  for (const [title, value] of facts) output.line(`${title.padEnd(17)} ${printable(value)}`)
+}
+
+function printProblems(output: Output, problems: Problem[], now: Date): void {
+  if (problems.length === 0) return
+  output.line(`\nOpen problems: ${problems.length}`)
+  for (const problem of problems) {
+    const request = problem.request_id === null ? '' : `, request ${problem.request_id}`
+    output.line(
+      `  ${printable(problem.name)}: ${printable(problem.message)} [${problem.code}, for ${age(problem.opened_at, now)}${request}]`,
+    )
+    output.line(`    ${problem.who_acts.replace('_', ' ')}: ${printable(problem.remedy)}`)
+  }
+}
+
+function printHolds(output: Output, holds: Hold[], now: Date): void {
+  if (holds.length === 0) return
+  output.line(`\nOpen holds: ${holds.length}. Nothing in them is removed before an operator approves it.`)
+  const lines = tableLines(
+    [
+      { title: '  Entra tenant', value: ({ name }) => `  ${name}` },
+      { title: 'Kind', value: ({ kind }) => kind },
+      {
+        title: 'Held',
+        value: ({ size, of_total }) => `${number(size)} of ${number(of_total)}`,
+        align: 'right',
+      },
+      { title: 'For', value: ({ created_at }) => age(created_at, now), align: 'right' },
+      { title: 'Reason', value: ({ reason }) => reason },
+      { title: 'Hold', value: ({ hold_id }) => hold_id },
+    ],
+    holds,
+    output.width,
+  )
+  for (const line of lines) output.line(line)
+}
+
+const nameOf = (row: Status): string => row.display_name ?? row.default_domain ?? row.entra_tenant_id
+const ago = (at: Date | null, now: Date): string => (at === null ? 'never' : `${age(at, now)} ago`)
+
+function lastRun(row: Status): string {
+  if (row.last_run_started_at === null) return 'none'
+  if (row.last_run_finished_at === null) return 'running'
+  return `${row.last_run_outcome ?? 'ended'}${row.last_run_error_code === null ? '' : ` (${row.last_run_error_code})`}`
+}
+
+async function readStatus(db: Kysely<Database>, only: string | null): Promise<Status[]> {
+  const { rows } = await sql<Status>`
+    select s.*, (
+      select string_agg(coalesce(t.name || ' (' || l.domain || ')', t.name), ', ' order by l.domain nulls first)
+      from entra_sync.tenant_links l join entra_sync.tenants t using (tenant_id)
+      where l.entra_tenant_id = s.entra_tenant_id) as tenant
+    from entra_sync.tenant_status s
+    where ${only}::uuid is null or s.entra_tenant_id = ${only}
+    order by s.kind = 'customer', lower(s.display_name), s.entra_tenant_id`.execute(db)
+  return rows
+}
+
+async function readProblems(db: Kysely<Database>, only: string | null): Promise<Problem[]> {
+  const { rows } = await sql<Problem>`
+    select p.entra_tenant_id, coalesce(e.display_name, e.default_domain, e.entra_tenant_id::text) as name,
+      p.code, p.message, p.remedy, p.who_acts, p.request_id, p.opened_at
+    from entra_sync.problems p join entra_sync.entra_tenants e using (entra_tenant_id)
+    where p.closed_at is null and (${only}::uuid is null or p.entra_tenant_id = ${only})
+    order by p.opened_at`.execute(db)
+  return rows
+}
+
+async function readHolds(db: Kysely<Database>, only: string | null): Promise<Hold[]> {
+  const { rows } = await sql<Hold>`
+    select h.hold_id, h.entra_tenant_id, coalesce(e.display_name, e.default_domain, e.entra_tenant_id::text) as name,
+      h.kind, h.reason, h.size, h.of_total, h.created_at
+    from entra_sync.holds h join entra_sync.entra_tenants e using (entra_tenant_id)
+    where h.status = 'open' and (${only}::uuid is null or h.entra_tenant_id = ${only})
+    order by h.created_at`.execute(db)
+  return rows
+}
