@@ -47,10 +47,16 @@ export function checkAssertion(assertion: string, rules: AssertionRules): SimRes
   )
   const told = `Thumbprint of key used by client: '${hex(thumbprint)}'`
   if (certificate === undefined) {
-    return loginError(700027, `Client assertion contains an invalid signature. [Reason - The key was not found., ${told}]`)
+    return loginError(
+      700027,
+      `Client assertion contains an invalid signature. [Reason - The key was not found., ${told}]`,
+    )
   }
   if (Date.parse(certificate.validTo) < Date.now()) {
-    return loginError(700027, `Client assertion contains an invalid signature. [Reason - The key used is expired., ${told}]`)
+    return loginError(
+      700027,
+      `Client assertion contains an invalid signature. [Reason - The key used is expired., ${told}]`,
+    )
   }
   const padding =
     alg === 'PS256'
@@ -72,7 +78,11 @@ export function checkAssertion(assertion: string, rules: AssertionRules): SimRes
   if (iss !== rules.clientId) {
     return loginError(700021, "Client assertion application identifier doesn't match 'client_id' parameter.")
   }
-  if (sub !== iss) return loginError(50048, 'SubjectMismatchesIssuer - Subject mismatches Issuer claim in the client assertion.')
+  if (sub !== iss)
+    return loginError(
+      50048,
+      'SubjectMismatchesIssuer - Subject mismatches Issuer claim in the client assertion.',
+    )
   if (!rules.audiences.includes(aud)) {
     return loginError(700023, 'Client assertion audience claim does not match Realm issuer.')
   }

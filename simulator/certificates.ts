@@ -1,4 +1,11 @@
-import { createHash, createPrivateKey, generateKeyPair, randomBytes, sign, X509Certificate } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  generateKeyPair,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 
@@ -21,7 +28,9 @@ export interface KeyAndCertificate {
 }
 
 /** Makes a new authority: EC P-256, valid for a year from yesterday. */
-export async function createAuthority(name = 'Simulated Microsoft cloud CA'): Promise<Authority & KeyAndCertificate> {
+export async function createAuthority(
+  name = 'Simulated Microsoft cloud CA',
+): Promise<Authority & KeyAndCertificate> {
   const { publicKey, privateKey } = await newKeyPair('ec', { namedCurve: 'P-256' })
   const keyId = keyIdOf(publicKey)
   const certificatePem = certificate({
@@ -126,7 +135,9 @@ function commonName(certificatePem: string): string {
 }
 
 function keyIdOf(publicKey: KeyObject): Buffer {
-  return createHash('sha1').update(publicKey.export({ type: 'spki', format: 'der' })).digest()
+  return createHash('sha1')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest()
 }
 
 function pem(key: KeyObject): string {

@@ -2,7 +2,12 @@ import { randomBytes, X509Certificate } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { authorityFrom, createAppCertificate, createAuthority, createServerCertificate } from './certificates.ts'
+import {
+  authorityFrom,
+  createAppCertificate,
+  createAuthority,
+  createServerCertificate,
+} from './certificates.ts'
 import { serveControl } from './control.ts'
 import { createFaults } from './faults.ts'
 import type { Faults } from './faults.ts'
@@ -83,7 +88,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     createTokenIssuer(),
   ])
   const certificateFile = join(directory, 'app.pem')
-  await writeFile(certificateFile, appCertificate.privateKeyPem + appCertificate.certificatePem, { mode: 0o600 })
+  await writeFile(certificateFile, appCertificate.privateKeyPem + appCertificate.certificatePem, {
+    mode: 0o600,
+  })
   const caFile = options.ca?.certFile ?? join(directory, 'ca.pem')
   if (options.ca === undefined) await writeFile(caFile, authority.certificatePem)
 

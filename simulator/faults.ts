@@ -103,7 +103,11 @@ export interface Faults {
   /** Everything well again; tokens live as long as usual. */
   clear(): void
   /** What meets this request now: counts it. `inBatch`: only effects that one part of a batch can have. */
-  strike(tenantId: string | null, pathAndQuery: string, inBatch?: boolean): { latencyMs: number; effect: Effect | null }
+  strike(
+    tenantId: string | null,
+    pathAndQuery: string,
+    inBatch?: boolean,
+  ): { latencyMs: number; effect: Effect | null }
   view(tenantId: string): FaultView
 }
 

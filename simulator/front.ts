@@ -11,7 +11,9 @@ import type { Admission, GraphContext, SimRequest, SimResponse, TenantHandle } f
 
 /** Answers one request to the cloud's origin: sorts login from Graph, and lets faults and throttling have their say. */
 export async function answerRequest(request: SimRequest, cloud: Cloud): Promise<Reply> {
-  const reply = request.path.startsWith('/v1.0/') ? await graphReply(request, cloud) : loginReply(request, cloud)
+  const reply = request.path.startsWith('/v1.0/')
+    ? await graphReply(request, cloud)
+    : loginReply(request, cloud)
   const { tenantId, units, ...sent } = reply
   cloud.requests.record({
     at: Date.now(),
@@ -84,7 +86,7 @@ async function graphReply(request: SimRequest, cloud: Cloud): Promise<Accounted>
     return { response, effect: null, latencyMs: cloud.latencyMs, tenantId: null, units: 0 }
   }
   const tenant = cloud.tenant(claims.tid)
-  const graphRequest = { ...request, path: request.path.slice('/v1.0'.length) }
+  const graphRequest = { ...request, path: request.path.slice('/v1.0'.length).replace(/(?<=.)\/+$/, '') }
   const struck = cloud.faults.strike(tenant.id, pathAndQuery(request, graphRequest.path))
   const base = { latencyMs: cloud.latencyMs + struck.latencyMs, tenantId: tenant.id }
   if (struck.effect?.kind === 'status') {
@@ -95,7 +97,10 @@ async function graphReply(request: SimRequest, cloud: Cloud): Promise<Accounted>
 
   let units = 0
   const charge = (part: SimRequest): Admission => {
-    const charged = cloud.throttle.charge({ appId: claims.appid, tenantId: tenant.id, users: tenant.userCount }, part)
+    const charged = cloud.throttle.charge(
+      { appId: claims.appid, tenantId: tenant.id, users: tenant.userCount },
+      part,
+    )
     units += charged.units
     return charged
   }
@@ -150,14 +155,21 @@ function missingIdentity(tenant: TenantHandle): SimResponse | null {
     return failure(404, 'Directory_TenantNotFound', `The tenant '${tenant.id}' was not found.`)
   }
   if (tenant.app.state === 'no-service-principal') {
-    return failure(401, 'Authorization_IdentityNotFound', 'The identity of the calling application could not be established.')
+    return failure(
+      401,
+      'Authorization_IdentityNotFound',
+      'The identity of the calling application could not be established.',
+    )
   }
   return null
 }
 
 function unauthenticated(message: string, origin: string): SimResponse {
   const challenge = `Bearer realm="", authorization_uri="${origin}/common/oauth2/authorize", client_id="${graphAppId}"`
-  return { ...failure(401, 'InvalidAuthenticationToken', message), headers: { 'www-authenticate': challenge } }
+  return {
+    ...failure(401, 'InvalidAuthenticationToken', message),
+    headers: { 'www-authenticate': challenge },
+  }
 }
 
 const usualCodes: Record<number, string> = {
@@ -177,7 +189,8 @@ function faultResponse(effect: {
 }): SimResponse {
   const { status, code, message, retryAfter, headers } = effect
   const seconds = /^date([+-]\d+)$/.exec(retryAfter ?? '')?.[1]
-  const written = seconds === undefined ? retryAfter : new Date(Date.now() + Number(seconds) * 1000).toUTCString()
+  const written =
+    seconds === undefined ? retryAfter : new Date(Date.now() + Number(seconds) * 1000).toUTCString()
   return {
     ...failure(status, code ?? usualCodes[status] ?? 'UnknownError', message ?? 'A fault of the simulation.'),
     headers: { ...(written !== undefined && { 'retry-after': written }), ...headers },
@@ -193,7 +206,13 @@ const graphHeaders = {
   'odata-version': '4.0',
   'strict-transport-security': 'max-age=31536000',
   'x-ms-ags-diagnostic': JSON.stringify({
-    ServerInfo: { DataCenter: 'Simulated', Slice: 'E', Ring: '1', ScaleUnit: '001', RoleInstance: 'SIM0000001' },
+    ServerInfo: {
+      DataCenter: 'Simulated',
+      Slice: 'E',
+      Ring: '1',
+      ScaleUnit: '001',
+      RoleInstance: 'SIM0000001',
+    },
   }),
 }
 
@@ -204,7 +223,10 @@ function withInnerError(response: SimResponse, ids: Record<string, string>): unk
   const { error } = body
   if (error === null || typeof error !== 'object') return body
   const inner = 'innerError' in error && typeof error.innerError === 'object' ? error.innerError : {}
-  return { ...body, error: { ...error, innerError: { ...inner, date: new Date().toISOString().slice(0, 19), ...ids } } }
+  return {
+    ...body,
+    error: { ...error, innerError: { ...inner, date: new Date().toISOString().slice(0, 19), ...ids } },
+  }
 }
 
 function pathAndQuery(request: SimRequest, path: string): string {

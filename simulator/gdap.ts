@@ -14,7 +14,8 @@ const largestPage = 300
 
 /** Answers `/tenantRelationships/...`: the partner's customers, relationships and access assignments. */
 export function handleGdap(request: SimRequest, context: GdapContext): SimResponse {
-  if (request.method !== 'GET') return failure(405, 'MethodNotAllowed', 'The simulator only reads relationships.')
+  if (request.method !== 'GET')
+    return failure(405, 'MethodNotAllowed', 'The simulator only reads relationships.')
   const permitted = context.roles.some((role) => /^DelegatedAdminRelationship\.Read(Write)?\.All$/.test(role))
   if (!permitted) {
     return failure(403, 'Authorization_RequestDenied', 'Insufficient privileges to complete the operation.')
@@ -35,7 +36,11 @@ export function handleGdap(request: SimRequest, context: GdapContext): SimRespon
       const filter = parseFilter(request.query.get('$filter'))
       if (filter === null) return failure(400, 'Request_UnsupportedQuery', 'The $filter is not supported.')
       const wanted = relationships().filter(({ relationship }) => filter(relationship))
-      return page(request, context, wanted.map(({ relationship, tenant }) => relationshipBody(relationship, tenant)))
+      return page(
+        request,
+        context,
+        wanted.map(({ relationship, tenant }) => relationshipBody(relationship, tenant)),
+      )
     }
     const found = relationships().find(({ relationship }) => relationship.id === id)
     if (found === undefined) return one(undefined)
@@ -49,7 +54,11 @@ export function handleGdap(request: SimRequest, context: GdapContext): SimRespon
 
 function one(body: object | undefined): SimResponse {
   return body === undefined
-    ? failure(404, 'Request_ResourceNotFound', 'Resource does not exist or one of its queried references is not present.')
+    ? failure(
+        404,
+        'Request_ResourceNotFound',
+        'Resource does not exist or one of its queried references is not present.',
+      )
     : { status: 200, headers: {}, body }
 }
 
@@ -62,7 +71,8 @@ function page(request: SimRequest, context: GdapContext, all: object[]): SimResp
   const top = Number(request.query.get('$top') ?? largestPage)
   if (!Number.isInteger(top) || top < 1) return failure(400, 'BadRequest', 'Invalid page size specified.')
   const from = readSkipToken(request.query.get('$skiptoken') ?? request.query.get('$skipToken'))
-  if (from === null) return failure(400, 'Directory_ExpiredPageToken', 'The specified page token value has expired.')
+  if (from === null)
+    return failure(400, 'Directory_ExpiredPageToken', 'The specified page token value has expired.')
   const size = Math.min(top, largestPage)
   const next = from + size
   const query = new URLSearchParams(request.query)
@@ -74,7 +84,9 @@ function page(request: SimRequest, context: GdapContext, all: object[]): SimResp
     body: {
       '@odata.context': `${context.origin}/v1.0/$metadata#${request.path.slice(1)}`,
       ...(request.query.get('$count') === 'true' && from === 0 && { '@odata.count': all.length }),
-      ...(next < all.length && { '@odata.nextLink': `${context.origin}/v1.0${request.path}?${query.toString()}` }),
+      ...(next < all.length && {
+        '@odata.nextLink': `${context.origin}/v1.0${request.path}?${query.toString().replaceAll('%24', '$')}`,
+      }),
       value: all.slice(from, next),
     },
   }
@@ -97,12 +109,19 @@ function parseFilter(text: string | null): Filter | null {
     const [, field = '', operator, wanted = ''] = match
     const read: (relationship: GdapRelationship) => string =
       field.toLowerCase() === 'status' ? ({ status }) => status : ({ customerTenantId }) => customerTenantId
-    tests.push((each) => (read(each).toLowerCase() === wanted.toLowerCase()) === (operator?.toLowerCase() === 'eq'))
+    tests.push(
+      (each) => (read(each).toLowerCase() === wanted.toLowerCase()) === (operator?.toLowerCase() === 'eq'),
+    )
   }
   return (relationship) => tests.every((test) => test(relationship))
 }
 
-function customerBody(tenant: TenantHandle): { id: string; tenantId: string; displayName: string; '@odata.etag': string } {
+function customerBody(tenant: TenantHandle): {
+  id: string
+  tenantId: string
+  displayName: string
+  '@odata.etag': string
+} {
   return {
     '@odata.etag': etag(tenant.displayName),
     id: tenant.id,

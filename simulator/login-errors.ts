@@ -100,7 +100,8 @@ export function loginError(code: number, message: string): LoginErrorResponse {
       error_uri: `https://login.microsoftonline.com/error?code=${code}`,
       ...(code === 53003 && {
         suberror: 'message_only',
-        claims: '{"access_token":{"capolids":{"essential":true,"values":["7e8f5a10-4f2c-4a9e-9c0b-2a1d3c4e5f60"]}}}',
+        claims:
+          '{"access_token":{"capolids":{"essential":true,"values":["7e8f5a10-4f2c-4a9e-9c0b-2a1d3c4e5f60"]}}}',
       }),
     },
   }

@@ -57,7 +57,8 @@ export function handleLogin(request: SimRequest, context: LoginContext): SimResp
 function instanceDiscovery(request: SimRequest, context: LoginContext): SimResponse {
   const endpoint = request.query.get('authorization_endpoint') ?? ''
   const { host } = new URL(context.origin)
-  if (!URL.canParse(endpoint) || new URL(endpoint).host !== host) return loginError(50049, 'Unknown or invalid instance.')
+  if (!URL.canParse(endpoint) || new URL(endpoint).host !== host)
+    return loginError(50049, 'Unknown or invalid instance.')
   const tenant = new URL(endpoint).pathname.split('/')[1] ?? 'common'
   return {
     status: 200,
@@ -86,11 +87,7 @@ function oidcDiscovery(name: string, context: LoginContext): SimResponse {
     headers: { 'cache-control': 'max-age=86400, private' },
     body: {
       token_endpoint: `${base}/oauth2/v2.0/token`,
-      token_endpoint_auth_methods_supported: [
-        'client_secret_post',
-        'private_key_jwt',
-        'client_secret_basic',
-      ],
+      token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt', 'client_secret_basic'],
       jwks_uri: `${base}/discovery/v2.0/keys`,
       response_modes_supported: ['query', 'fragment', 'form_post'],
       subject_types_supported: ['pairwise'],
@@ -150,7 +147,8 @@ function token(name: string, request: SimRequest, context: LoginContext): SimRes
   if (scopes.length > 1) return loginRefusal(70011, { ...words, scope: scopes.join(' ') })
   const resource = /^(.+)\/\.default$/.exec(scopes[0] ?? '')?.[1]
   if (resource === undefined) return loginRefusal(1002012, { ...words, scope: scopes[0] ?? '' })
-  if (!graphAudiences(context.origin).includes(resource)) return loginRefusal(500011, { ...words, scope: resource })
+  if (!graphAudiences(context.origin).includes(resource))
+    return loginRefusal(500011, { ...words, scope: resource })
 
   if (clientId !== registration.clientId) return loginRefusal(700016, words)
   const refused = context.refusalFor(tenant) ?? lastingRefusals[tenant.app.state]
@@ -171,18 +169,25 @@ function token(name: string, request: SimRequest, context: LoginContext): SimRes
   }
 }
 
-/** The names by which a token may be meant for this Graph. */
+/** The names by which a token may be meant for this Graph; some clients leave the port out of its resource name. */
 export function graphAudiences(origin: string): string[] {
-  return [origin, 'https://graph.microsoft.com', graphAppId]
+  return [origin, `https://${new URL(origin).hostname}`, 'https://graph.microsoft.com', graphAppId]
 }
 
-function checkCredential(form: URLSearchParams, tenant: TenantHandle, context: LoginContext): SimResponse | null {
+function checkCredential(
+  form: URLSearchParams,
+  tenant: TenantHandle,
+  context: LoginContext,
+): SimResponse | null {
   const { registration, origin } = context
   const words = { app: registration.clientId, tenant: tenant.id, tenantName: tenant.displayName }
   const assertion = form.get('client_assertion')
   if (assertion !== null) {
     if (form.get('client_assertion_type') !== 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer') {
-      return loginError(900144, "The request body must contain the following parameter: 'client_assertion_type'.")
+      return loginError(
+        900144,
+        "The request body must contain the following parameter: 'client_assertion_type'.",
+      )
     }
     return checkAssertion(assertion, {
       clientId: registration.clientId,

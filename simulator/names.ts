@@ -81,7 +81,10 @@ export function companyName(index: number): string {
 export function ascii(text: string): string {
   return text
     .normalize('NFKD')
-    .replace(/[ßłøđı]/gi, (letter) => ({ ß: 'ss', ł: 'l', ø: 'o', đ: 'd', ı: 'i' })[letter.toLowerCase()] ?? '')
+    .replace(
+      /[ßłøđı]/gi,
+      (letter) => ({ ß: 'ss', ł: 'l', ø: 'o', đ: 'd', ı: 'i' })[letter.toLowerCase()] ?? '',
+    )
     .toLowerCase()
     .replace(/[^a-z0-9]/g, '')
 }

@@ -58,17 +58,25 @@ export function seedGroups(directory: Directory, context: Context): { licensed: 
     from.length === 0 ? [] : Array.from({ length: count }, () => pick(random, from).id)
 
   const [[baseSku]] = baseSkus(plan.users) as [readonly [string, number]]
-  const licensees = new Set(staff.filter((person) => person.enabled && random() < 0.6).map((person) => person.id))
+  const licensees = new Set(
+    staff.filter((person) => person.enabled && random() < 0.6).map((person) => person.id),
+  )
   const licenseGroup = add('security', `License ${baseSku}`)
   fill(licenseGroup, licensees)
 
   const everyone = add('team', 'All Company')
-  fill(everyone, staff.map((person) => person.id))
+  fill(
+    everyone,
+    staff.map((person) => person.id),
+  )
 
   const byDepartment: string[] = []
   for (const [department] of departments) {
     const group = add('security', department.name, hybrid ? { onPremisesSyncEnabled: true } : {})
-    fill(group, staff.filter((person) => person.department === department.name).map((person) => person.id))
+    fill(
+      group,
+      staff.filter((person) => person.department === department.name).map((person) => person.id),
+    )
     if (group !== null) byDepartment.push(group)
   }
   seedNesting(add, fill, byDepartment)
@@ -79,14 +87,19 @@ export function seedGroups(directory: Directory, context: Context): { licensed: 
 
   for (let index = 0; made.length < wanted; index += 1) {
     const name = `${projects[index % projects.length]}${index < projects.length ? '' : ` ${Math.floor(index / projects.length) + 1}`}`
-    const group = add(pick(random, ['team', 'team', 'microsoft365', 'security', 'distribution'] as const), name)
+    const group = add(
+      pick(random, ['team', 'team', 'microsoft365', 'security', 'distribution'] as const),
+      name,
+    )
     fill(group, some(between(random, 2, Math.min(40, Math.max(2, plan.users))), people))
     const parent = pick(random, made)
     // Entra takes a group into a security group only.
-    if (group !== null && parent !== group && random() < 0.2 && byDepartment.includes(parent)) fill(parent, [group])
+    if (group !== null && parent !== group && random() < 0.2 && byDepartment.includes(parent))
+      fill(parent, [group])
   }
   return {
-    licensed: licenseGroup === null ? [] : [{ groupId: licenseGroup, skuId: skuId(baseSku), memberIds: licensees }],
+    licensed:
+      licenseGroup === null ? [] : [{ groupId: licenseGroup, skuId: skuId(baseSku), memberIds: licensees }],
   }
 }
 

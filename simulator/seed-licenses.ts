@@ -25,7 +25,13 @@ export function skuId(partNumber: string): string {
   return sku.skuId
 }
 
-const addOns = ['VISIOCLIENT', 'PROJECTPROFESSIONAL', 'FLOW_FREE', 'POWER_BI_STANDARD', 'Microsoft_365_Copilot']
+const addOns = [
+  'VISIOCLIENT',
+  'PROJECTPROFESSIONAL',
+  'FLOW_FREE',
+  'POWER_BI_STANDARD',
+  'Microsoft_365_Copilot',
+]
 
 /** What people of a company of this size are licensed with, by share. Business SKUs end at 300 seats. */
 export function baseSkus(users: number): readonly (readonly [string, number])[] {
@@ -54,12 +60,18 @@ export function seedSkus(directory: Directory, users: number, random: Random): v
   for (const partNumber of addOns) {
     const free = partNumber === 'FLOW_FREE' || partNumber === 'POWER_BI_STANDARD'
     if (free || random() < 0.5) {
-      directory.setSku(subscription(partNumber, free ? 10_000 : Math.max(2, Math.ceil(users / 20)), 'Enabled'))
+      directory.setSku(
+        subscription(partNumber, free ? 10_000 : Math.max(2, Math.ceil(users / 20)), 'Enabled'),
+      )
     }
   }
 }
 
-function subscription(partNumber: string, seats: number, capabilityStatus: string): Omit<TruthSku, 'consumed'> {
+function subscription(
+  partNumber: string,
+  seats: number,
+  capabilityStatus: string,
+): Omit<TruthSku, 'consumed'> {
   const sku = catalog.find((each) => each.skuPartNumber === partNumber)
   if (sku === undefined) throw new Error(`simulator/skus.json has no ${partNumber}`)
   const inGrace = capabilityStatus === 'Warning'
@@ -103,8 +115,13 @@ export function seedLicenses(
     if (licenses.length === 0 && (person.enabled || random() < 0.5)) {
       licenses.push({ skuId: skuId(pickWeighted(random, baseSkus(users))), disabledPlans: [] })
     }
-    for (const [partNumber, share] of [['VISIOCLIENT', 0.03], ['PROJECTPROFESSIONAL', 0.03], ['FLOW_FREE', 0.1]] as const) {
-      if (held.has(skuId(partNumber)) && random() < share) licenses.push({ skuId: skuId(partNumber), disabledPlans: [] })
+    for (const [partNumber, share] of [
+      ['VISIOCLIENT', 0.03],
+      ['PROJECTPROFESSIONAL', 0.03],
+      ['FLOW_FREE', 0.1],
+    ] as const) {
+      if (held.has(skuId(partNumber)) && random() < share)
+        licenses.push({ skuId: skuId(partNumber), disabledPlans: [] })
     }
     const [first] = licenses
     const plans = held.get(first?.skuId ?? '')?.servicePlans ?? []

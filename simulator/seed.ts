@@ -43,11 +43,11 @@ function seedUsers(directory: Directory, plan: SeedPlan, hybrid: boolean, random
   const domainSid = `S-1-5-21-${between(random, 1e8, 4e9)}-${between(random, 1e8, 4e9)}-${between(random, 1e8, 4e9)}`
   for (let index = 0; index < plan.users; index += 1) {
     const kind = kindAt(index, plan.users, random)
-    const person = kind === 'member' ? personName(random) : null
     const id = guid(random)
     if (kind === 'guest') people.push(seedGuest(directory, plan, id, index, random))
-    else if (person === null) people.push(seedAccount(directory, plan, id, kind, index))
+    else if (kind !== 'member') people.push(seedAccount(directory, plan, id, kind, index))
     else {
+      const person = personName(random)
       const department = pickWeighted(random, departments)
       const enabled = random() >= 0.04
       const alias = unique(person.alias, aliases)
@@ -65,7 +65,12 @@ function seedUsers(directory: Directory, plan: SeedPlan, hybrid: boolean, random
         department: department.name,
         companyName: random() < 0.6 ? plan.displayName : null,
         officeLocation: pick(random, offices),
-        usageLocation: pickWeighted(random, [['US', 90], ['CA', 6], ['GB', 3], ['DE', 1]] as const),
+        usageLocation: pickWeighted(random, [
+          ['US', 90],
+          ['CA', 6],
+          ['GB', 3],
+          ['DE', 1],
+        ] as const),
         employeeId: random() < 0.6 ? String(10_000 + index) : null,
         accountEnabled: enabled,
         // Old accounts have no userType at all.
@@ -87,7 +92,13 @@ function kindAt(index: number, users: number, random: Random): SeededUser['kind'
   return users >= 10 && dice < 0.09 ? 'shared-mailbox' : 'member'
 }
 
-function seedGuest(directory: Directory, plan: SeedPlan, id: string, index: number, random: Random): SeededUser {
+function seedGuest(
+  directory: Directory,
+  plan: SeedPlan,
+  id: string,
+  index: number,
+  random: Random,
+): SeededUser {
   const { displayName, alias } = personName(random)
   const home = pick(random, ['fabrikam.example', 'adatum.example', 'litware.example'])
   directory.addUser({
@@ -101,7 +112,16 @@ function seedGuest(directory: Directory, plan: SeedPlan, id: string, index: numb
   return { id, kind: 'guest', department: null, enabled: true }
 }
 
-const mailboxes = ['Info', 'Invoices', 'Support', 'Careers', 'Front Desk', 'Orders', 'Scanner', 'Conference Room A']
+const mailboxes = [
+  'Info',
+  'Invoices',
+  'Support',
+  'Careers',
+  'Front Desk',
+  'Orders',
+  'Scanner',
+  'Conference Room A',
+]
 
 function seedAccount(
   directory: Directory,

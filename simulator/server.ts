@@ -98,13 +98,20 @@ async function respond(
     return
   }
   if (effect?.kind === 'html') {
-    const page = '<!DOCTYPE html><html><head><title>Sign in to the network</title></head><body>Please sign in.</body></html>'
+    const page =
+      '<!DOCTYPE html><html><head><title>Sign in to the network</title></head><body>Please sign in.</body></html>'
     outgoing.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page)
     return
   }
-  const text = response.body === undefined ? '' : typeof response.body === 'string' ? response.body : JSON.stringify(response.body)
+  const text =
+    response.body === undefined
+      ? ''
+      : typeof response.body === 'string'
+        ? response.body
+        : JSON.stringify(response.body)
   const headers: Record<string, string> = {
-    ...(typeof response.body !== 'string' && response.body !== undefined && { 'content-type': jsonType(request) }),
+    ...(typeof response.body !== 'string' &&
+      response.body !== undefined && { 'content-type': jsonType(request) }),
     ...(typeof response.body === 'string' && { 'content-type': 'text/plain' }),
     ...response.headers,
   }
@@ -136,7 +143,12 @@ function jsonType(request: SimRequest): string {
     : 'application/json; charset=utf-8'
 }
 
-async function drip(outgoing: ServerResponse, payload: Buffer, ms: number, signal: AbortSignal): Promise<void> {
+async function drip(
+  outgoing: ServerResponse,
+  payload: Buffer,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
   const steps = Math.max(1, Math.min(payload.length, Math.ceil(ms / 50)))
   const size = Math.ceil(payload.length / steps)
   for (let at = 0; at < payload.length && !outgoing.destroyed; at += size) {

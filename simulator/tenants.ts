@@ -34,7 +34,8 @@ interface Sizing {
 
 /** The partner and its customers; a directory is filled when it is first looked at, so 900 customers cost nothing. */
 export function planTenants(options: Sizing, seed: number): TenantHandle[] {
-  const customers = options.customers ?? (options.sizes === undefined ? 3 : Math.max(0, options.sizes.length - 1))
+  const customers =
+    options.customers ?? (options.sizes === undefined ? 3 : Math.max(0, options.sizes.length - 1))
   const random = seededRandom(seed * 7919 + 1)
   const sizes = tenantSizes(options, customers, random)
   return sizes.map((size, index) => planTenant(index, size, options.groupsPerTenant, random))
@@ -60,7 +61,12 @@ function tenantSizes(options: Sizing, customers: number, random: Random): number
   return [partner, ...planned]
 }
 
-function planTenant(index: number, userCount: number, groups: number | undefined, random: Random): TenantHandle {
+function planTenant(
+  index: number,
+  userCount: number,
+  groups: number | undefined,
+  random: Random,
+): TenantHandle {
   const id = guid(random)
   const displayName = index === 0 ? 'Contoso Managed Services' : companyName(index - 1)
   const slug = ascii(displayName)

@@ -15,7 +15,10 @@ export interface ThrottleSettings {
 export interface Throttle {
   settings: ThrottleSettings
   /** Takes a request's cost out of its bucket; `refusal` is the 429 where there is not enough left. */
-  charge(caller: Caller, request: SimRequest): { refusal: SimResponse | null; headers: Record<string, string>; units: number }
+  charge(
+    caller: Caller,
+    request: SimRequest,
+  ): { refusal: SimResponse | null; headers: Record<string, string>; units: number }
   /** Fills every bucket. */
   reset(): void
 }

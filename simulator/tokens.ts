@@ -115,9 +115,7 @@ function decode(token: string, key: KeyObject): AccessClaims | string {
   if (!header || !payload || !signature || more.length > 0) {
     return 'IDX14100: JWT is not well formed, there are no dots (.).'
   }
-  if (
-    !verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url'))
-  ) {
+  if (!verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url'))) {
     return 'Access token validation failure. Invalid signature.'
   }
   return claimsSchema.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()))

@@ -237,7 +237,7 @@ export interface TruthSku {
 }
 
 /**
- * What a tenant truly holds now: live objects only; edges of live groups, where those to soft-deleted users stay
+ * What a tenant holds now: live objects; edges of live groups, where those to soft-deleted users stay
  * (Graph keeps them) and those to purged objects are gone.
  */
 export interface Truth {
