@@ -1,0 +1,151 @@
+import { z } from 'zod'
+import { EntraSyncError, isEntraSyncError, type ErrorKind } from '../errors.ts'
+
+interface ErrorBody {
+  code?: string | undefined
+  message?: string | undefined
+  'request-id'?: string | undefined
+  innerError?: ErrorBody | undefined
+  innererror?: ErrorBody | undefined
+}
+
+const innerSchema: z.ZodType<ErrorBody> = z.lazy(() =>
+  z.object({
+    code: z.string().optional().catch(undefined),
+    message: z.string().optional().catch(undefined),
+    'request-id': z.string().optional().catch(undefined),
+    innerError: innerSchema.optional().catch(undefined),
+    innererror: innerSchema.optional().catch(undefined),
+  }),
+)
+const bodySchema = z.object({ error: innerSchema })
+
+/** What is known of an answer that is not 2xx. */
+export interface ErrorAnswer {
+  status: number
+  /** Parsed JSON, or the text if it was none. */
+  body: unknown
+  requestId: string | undefined
+  resource: string
+  tenant: string
+}
+
+// Compared in lower case: Graph's casing varies (https://learn.microsoft.com/graph/errors).
+const kindOfCode: Record<string, ErrorKind> = {
+  syncstatenotfound: 'reset',
+  syncstateinvalid: 'reset',
+  resyncrequired: 'reset',
+  directory_expiredpagetoken: 'restart',
+  directory_tenantnotfound: 'access_lost',
+  authorization_identitynotfound: 'access_lost',
+  toomanyrequests: 'throttled',
+  request_throttledtemporarily: 'throttled',
+  activitylimitreached: 'throttled',
+}
+
+const remedyOfCode: Record<string, string> = {
+  authorization_requestdenied:
+    'Grant the missing application permission to the app and consent to it in this tenant.',
+  authorization_identitynotfound:
+    'The app is not (or not yet) in this tenant: consent to it, then wait a few minutes.',
+  directory_tenantnotfound: 'The tenant is gone. Detach it, or check its id.',
+  invalidauthenticationtoken:
+    'Check that the app, its credential and MICROSOFT_CLOUD belong to the same cloud as this tenant.',
+}
+
+/** The kind that an HTTP answer of Graph means; codes come first, since one status has many meanings. */
+export function kindOfAnswer(status: number, codes: string[]): ErrorKind {
+  for (const code of codes) {
+    const kind = kindOfCode[code.toLowerCase()]
+    // 503 Request_ThrottledTemporarily is told apart from an outage only by its code.
+    if (kind) return kind
+  }
+  if (status === 410) return 'reset'
+  if (status === 401 || status === 403) return 'access_lost'
+  if (status === 404) return 'not_found'
+  if (status === 429) return 'throttled'
+  // 408: a gateway gave up waiting for its own upstream.
+  if (status === 408 || (status >= 500 && status !== 501)) return 'transient'
+  return 'malformed'
+}
+
+/** Codes of an error body, innermost (most specific) first; `requestId` as the body tells it. */
+export function readErrorBody(body: unknown): { codes: string[]; message: string; requestId?: string } {
+  const parsed = bodySchema.safeParse(body)
+  const codes: string[] = []
+  let message = ''
+  let requestId: string | undefined
+  let level: ErrorBody | undefined = parsed.success ? parsed.data.error : undefined
+  // Eight levels are more than was ever seen; an endless chain cannot come out of JSON, a long one can.
+  for (let depth = 0; level && depth < 8; depth++) {
+    if (level.code) codes.unshift(level.code)
+    message ||= level.message ?? ''
+    requestId ??= level['request-id']
+    level = level.innerError ?? level.innererror
+  }
+  return { codes, message, ...(requestId === undefined ? {} : { requestId }) }
+}
+
+/**
+ * The error of an answer of Graph that is not 2xx, classified by the codes in its body and its status.
+ * @see https://learn.microsoft.com/graph/errors
+ */
+export function graphError(answer: ErrorAnswer, retryAt?: Date): EntraSyncError {
+  const { codes, message, requestId } = readErrorBody(answer.body)
+  const kind = kindOfAnswer(answer.status, codes)
+  const decisive =
+    codes.find((code) => kindOfCode[code.toLowerCase()]) ?? codes.find((code) => !/^\d*$/.test(code))
+  const id = answer.requestId ?? requestId
+  const remedy = codes.map((code) => remedyOfCode[code.toLowerCase()]).find(Boolean) ?? remedyOfKind(kind)
+  const words = message ? `: ${message.slice(0, 300)}` : '.'
+  return new EntraSyncError(
+    kind,
+    `Graph answered ${answer.status}${decisive ? ` ${decisive}` : ''} to ${answer.resource}${words}`,
+    {
+      code: decisive ? snakeCase(decisive) : `graph_${answer.status}`,
+      tenant: answer.tenant,
+      resource: answer.resource,
+      status: answer.status,
+      ...(id === undefined ? {} : { requestId: id }),
+      ...(retryAt === undefined ? {} : { retryAt }),
+      ...(remedy === undefined ? {} : { remedy }),
+    },
+  )
+}
+
+function remedyOfKind(kind: ErrorKind): string | undefined {
+  if (kind === 'access_lost') return 'Check consent and permissions of the app in this tenant.'
+  if (kind === 'throttled') return 'Nothing to do: the read goes on when Microsoft allows it.'
+  if (kind === 'transient') return 'Nothing to do: the read is tried again later.'
+  return undefined
+}
+
+/** `Authorization_RequestDenied` → `authorization_request_denied`. */
+function snakeCase(code: string): string {
+  return code
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll(/[^A-Za-z0-9]+/g, '_')
+    .toLowerCase()
+    .slice(0, 80)
+}
+
+/**
+ * For an optional read: 401 and 403 become kind not_permitted (skipped with a notice); anything else is thrown as it
+ * is. Only for answers of Graph: when the token itself is refused, the whole tenant is lost, not one collection.
+ */
+export function asOptional(error: unknown): EntraSyncError {
+  if (!isEntraSyncError(error, 'access_lost') || (error.status !== 401 && error.status !== 403)) throw error
+  if (error.code === 'directory_tenant_not_found' || error.resource === tokenResource) throw error
+  return new EntraSyncError('not_permitted', error.message, {
+    code: error.code,
+    status: error.status,
+    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+    ...(error.tenant === undefined ? {} : { tenant: error.tenant }),
+    ...(error.resource === undefined ? {} : { resource: error.resource }),
+    ...(error.requestId === undefined ? {} : { requestId: error.requestId }),
+    cause: error,
+  })
+}
+
+/** `resource` of errors of the token endpoint. */
+export const tokenResource = 'token'

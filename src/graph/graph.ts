@@ -1,0 +1,57 @@
+import type { Log } from '../log.ts'
+import { createClient, type GraphClient } from './client.ts'
+import { tenantIdOf } from './discovery.ts'
+import { createGates } from './gates.ts'
+import { defaultLimits, defaultTimings, type GraphLimits, type GraphTimings } from './timings.ts'
+import { createTokens, type AppCredential } from './tokens.ts'
+
+export interface Graph {
+  /** A client of one tenant for one run. Tokens and throttling are shared by all of a process. */
+  forTenant(entraTenantId: string): GraphClient
+  /** The tenant id of a verified domain or of itself. Throws kind input if there is no such tenant in this cloud. */
+  tenantIdOf(domainOrId: string, options?: { signal?: AbortSignal }): Promise<string>
+  /** To be called when consent, app or credential of a tenant has changed. */
+  forgetTokens(entraTenantId: string): void
+  close(): void
+}
+
+export interface GraphOptions {
+  cloud: { loginUrl: string; graphUrl: string }
+  appFor(entraTenantId: string): Promise<AppCredential>
+  log: Log
+  timings?: Partial<GraphTimings>
+  limits?: Partial<GraphLimits>
+}
+
+/** Opens the way to one Microsoft cloud. URLs are https origins without a path. */
+export function createGraph(options: GraphOptions): Graph {
+  const timings = { ...defaultTimings, ...options.timings }
+  const limits = { ...defaultLimits, ...options.limits }
+  const loginUrl = new URL(options.cloud.loginUrl).origin
+  const graphUrl = new URL(options.cloud.graphUrl).origin
+  const tokens = createTokens({
+    loginUrl,
+    graphUrl,
+    appFor: options.appFor,
+    timings,
+    maxTokens: limits.maxTokens,
+  })
+  const gates = createGates()
+  return {
+    forTenant: (entraTenantId) =>
+      createClient({
+        entraTenantId,
+        graphUrl,
+        tokens,
+        gates,
+        timings,
+        limits,
+        usage: { requests: 0, resourceUnits: 0, throttledMs: 0, retries: 0 },
+        log: options.log,
+      }),
+    tenantIdOf: (domainOrId, { signal } = {}) =>
+      tenantIdOf({ loginUrl, graphUrl }, timings, domainOrId, signal),
+    forgetTokens: (entraTenantId) => tokens.forget(entraTenantId),
+    close: () => tokens.clear(),
+  }
+}

@@ -1,0 +1,119 @@
+import type { Middleware } from '@microsoft/microsoft-graph-client'
+import { EntraSyncError, isEntraSyncError } from '../errors.ts'
+import { sleep } from './abort.ts'
+import { callOf, middleware, type Call, type ClientContext } from './call.ts'
+import { isApplicationWide } from './gates.ts'
+import { pathOf } from './origin.ts'
+import { backoffMs, retryAfterMs } from './retry-after.ts'
+import { judgeAnswer } from './transport.ts'
+
+// Google SRE's figures: three attempts a request, and no more retries than a tenth of a client's requests, so that
+// an outage is not answered with a multiple of the load. The floor lets small runs retry at all.
+const attempts = 3
+const retryShare = 0.1
+const retryFloor = 10
+
+/**
+ * Sends a call until it is answered or given up. 429: waits as told while all waits of the call stay within
+ * `maxInlineWaitMs`, else throws kind throttled with `retryAt` and the whole tenant is held until then. 5xx, network:
+ * three attempts with jittered back-off. A broken body: one more attempt.
+ */
+export function retrying(client: ClientContext): Middleware {
+  return middleware(async (context, next) => {
+    const call = callOf(context)
+    let waited = 0
+    let failures = 0
+    for (let attempt = 1; ; attempt++) {
+      waited += await passGate(client, call, waited)
+      call.answer = undefined
+      let error: EntraSyncError
+      try {
+        await next(context)
+        judgeAnswer(client, context, retryAtOf(client, call))
+        return
+      } catch (thrown) {
+        if (!isEntraSyncError(thrown)) throw thrown
+        error = thrown
+      }
+      if (error.kind === 'throttled' && call.answer) {
+        const wait = Math.max(askedWaitMs(client, call) ?? 0, backoffMs(client.timings.backoffMs, attempt))
+        client.gates.hold(throttledTenant(client, call), wait)
+        const retryAt = new Date(Date.now() + wait)
+        if (waited + wait > client.timings.maxInlineWaitMs || !mayRetry(client))
+          throw withRetryAt(error, retryAt)
+      } else {
+        failures += 1
+        const allowed =
+          error.kind === 'transient' ? attempts : error.kind === 'malformed' && isBroken(call) ? 2 : 1
+        // The token's own faults were retried where they happened.
+        if (failures >= allowed || error.resource === 'token' || !mayRetry(client)) throw error
+        const wait = Math.max(askedWaitMs(client, call) ?? 0, backoffMs(client.timings.backoffMs, failures))
+        if (waited + wait > client.timings.maxInlineWaitMs) throw error
+        await sleep(wait, call.signal)
+        waited += wait
+      }
+      client.usage.retries += 1
+    }
+  })
+}
+
+/** Waits until the tenant may be called; throws throttled if that is longer than this call may still wait. */
+async function passGate(client: ClientContext, call: Call, waited: number): Promise<number> {
+  const started = Date.now()
+  for (
+    let wait = client.gates.waitMs(client.entraTenantId);
+    wait > 0;
+    wait = client.gates.waitMs(client.entraTenantId)
+  ) {
+    if (waited + (Date.now() - started) + wait > client.timings.maxInlineWaitMs) {
+      throw new EntraSyncError('throttled', `Microsoft throttles tenant ${client.entraTenantId}.`, {
+        code: 'tenant_held',
+        tenant: client.entraTenantId,
+        resource: pathOf(call.link),
+        retryAt: new Date(Date.now() + wait),
+        remedy: 'Nothing to do: the read goes on when Microsoft allows it.',
+      })
+    }
+    await sleep(wait, call.signal)
+  }
+  const spent = Date.now() - started
+  if (spent > 0) client.usage.throttledMs += spent
+  return spent
+}
+
+function askedWaitMs(client: ClientContext, call: Call): number | null {
+  return retryAfterMs(call.answer?.headers.get('retry-after'), client.timings.maxRetryAfterMs)
+}
+
+function retryAtOf(client: ClientContext, call: Call): Date | undefined {
+  if (!call.answer || call.answer.status < 400) return undefined
+  const wait = askedWaitMs(client, call)
+  return wait === null ? undefined : new Date(Date.now() + wait)
+}
+
+function throttledTenant(client: ClientContext, call: Call): string | null {
+  const scope = call.answer?.headers.get('x-ms-throttle-scope') ?? null
+  return isApplicationWide(scope) ? null : client.entraTenantId
+}
+
+/** A 2xx body that could not be read is worth one more attempt; a 400 is the same the second time. */
+function isBroken(call: Call): boolean {
+  return call.answer !== undefined && call.answer.status < 300
+}
+
+function mayRetry({ usage }: ClientContext): boolean {
+  return usage.retries < retryFloor + usage.requests * retryShare
+}
+
+function withRetryAt(error: EntraSyncError, retryAt: Date): EntraSyncError {
+  return new EntraSyncError(error.kind, error.message, {
+    code: error.code,
+    retryAt,
+    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+    ...(error.tenant === undefined ? {} : { tenant: error.tenant }),
+    ...(error.resource === undefined ? {} : { resource: error.resource }),
+    ...(error.status === undefined ? {} : { status: error.status }),
+    ...(error.requestId === undefined ? {} : { requestId: error.requestId }),
+    cause: error,
+  })
+}

@@ -1,0 +1,208 @@
+import { ConfidentialClientApplication } from '@azure/msal-node'
+import { createHash, randomUUID, X509Certificate } from 'node:crypto'
+import { EntraSyncError } from '../errors.ts'
+import { sleep, unlessAborted } from './abort.ts'
+import { createLoginTransport } from './login-transport.ts'
+import { lruMap } from './lru-map.ts'
+import { retryAfterMs } from './retry-after.ts'
+import type { GraphTimings } from './timings.ts'
+import { aadstsCodes, tokenError } from './token-errors.ts'
+
+/** An app registration's client id with the secret or certificate that proves us to be that app. */
+export type AppCredential = { clientId: string } & (
+  { secret: string } | { certificate: { privateKeyPem: string; certificatePem: string } }
+)
+
+export interface Token {
+  value: string
+  /** Milliseconds since 1970. */
+  obtainedAt: number
+  renewAt: number
+  expiresAt: number
+}
+
+export interface Tokens {
+  /** A valid token for the tenant. Throws access_lost, throttled or transient as the login service says. */
+  get(entraTenantId: string, signal?: AbortSignal): Promise<Token>
+  /** Drops `token` if it is still the one in use; another caller may have renewed it meanwhile. */
+  drop(entraTenantId: string, token: Token): void
+  forget(entraTenantId: string): void
+  clear(): void
+}
+
+// Microsoft's nodes answer 700027 for a short while after a certificate was registered.
+const certificateNotYetKnown = 700027
+const certificateAttempts = 3
+
+/**
+ * App-only tokens of Graph, one an Entra tenant. MSAL is asked once however many callers wait (alone it would send
+ * one request per caller), and its own cache, which has no bound and no way to drop one token, is emptied after each.
+ * `appFor` is asked for each token request, so that a changed credential is used after `forget`.
+ */
+export function createTokens(context: {
+  loginUrl: string
+  graphUrl: string
+  appFor(entraTenantId: string): Promise<AppCredential>
+  timings: GraphTimings
+  maxTokens: number
+}): Tokens {
+  const { loginUrl, graphUrl, timings } = context
+  const tokens = lruMap<string, Token>(context.maxTokens)
+  const requests = new Map<string, Promise<Token>>()
+  const apps = lruMap<string, ConfidentialClientApplication>(256)
+  const transport = createLoginTransport(loginUrl, timings.tokenMs)
+
+  function request(entraTenantId: string): Promise<Token> {
+    const running = requests.get(entraTenantId)
+    if (running) return running
+    const started: Promise<Token> = acquire(entraTenantId).then((token) => {
+      // Forgotten meanwhile: whoever waits may use it, later callers ask again.
+      if (requests.get(entraTenantId) === started) tokens.set(entraTenantId, token)
+      return token
+    })
+    requests.set(entraTenantId, started)
+    const settle = () => {
+      if (requests.get(entraTenantId) === started) requests.delete(entraTenantId)
+    }
+    started.then(settle, settle)
+    return started
+  }
+
+  async function acquire(entraTenantId: string): Promise<Token> {
+    const credential = await context.appFor(entraTenantId)
+    for (let attempt = 1; ; attempt++) {
+      const result = await ask(entraTenantId, credential)
+      if ('token' in result) return result.token
+      if (!result.retry || attempt >= certificateAttempts) throw result.error
+      await sleep(timings.certificateRetryMs, undefined)
+    }
+  }
+
+  async function ask(
+    entraTenantId: string,
+    credential: AppCredential,
+  ): Promise<{ token: Token } | { error: EntraSyncError; retry: boolean }> {
+    const correlationId = randomUUID()
+    const askedAt = Date.now()
+    let app: ConfidentialClientApplication | undefined
+    try {
+      app = appOf(credential)
+      const result = await app.acquireTokenByClientCredential({
+        authority: `${loginUrl}/${entraTenantId}`,
+        scopes: [`${graphUrl}/.default`],
+        skipCache: true,
+        correlationId,
+        azureRegion: 'DisableMsalForceRegion',
+      })
+      const expiresAt = result?.expiresOn?.getTime() ?? 0
+      if (!result?.accessToken || expiresAt <= askedAt)
+        throw new Error('The answer holds no token that is valid now.')
+      const lead = Math.min(timings.renewBeforeMs, (expiresAt - askedAt) / 2)
+      transport.outcome(correlationId)
+      return {
+        token: { value: result.accessToken, obtainedAt: askedAt, renewAt: expiresAt - lead, expiresAt },
+      }
+    } catch (cause) {
+      const outcome = transport.outcome(correlationId)
+      if (outcome instanceof EntraSyncError) return { error: outcome, retry: false }
+      if (!outcome) return { error: unusableCredential(entraTenantId, correlationId, cause), retry: false }
+      const { status, body } = outcome
+      const wait =
+        retryAfterMs(outcome.retryAfter, timings.maxRetryAfterMs) ?? (status === 429 ? 60_000 : null)
+      const retryAt = wait === null ? undefined : new Date(Date.now() + wait)
+      const error = tokenError(
+        { status: status < 300 ? 502 : status, body, tenant: entraTenantId, correlationId },
+        retryAt,
+      )
+      return { error, retry: aadstsCodes(body).includes(certificateNotYetKnown) }
+    } finally {
+      // Also drops MSAL's own memory of a 429 or 5xx, in which it would refuse this tenant for a minute.
+      app?.clearCache()
+    }
+  }
+
+  function appOf(credential: AppCredential): ConfidentialClientApplication {
+    const key = createHash('sha256').update(JSON.stringify(credential)).digest('base64')
+    const known = apps.get(key)
+    if (known) return known
+    const app = createApp(credential, loginUrl, transport)
+    apps.set(key, app)
+    return app
+  }
+
+  return {
+    async get(entraTenantId, signal) {
+      const token = tokens.get(entraTenantId)
+      const now = Date.now()
+      if (token && now < token.renewAt) return token
+      const renewal = request(entraTenantId)
+      // Early renewal goes on beside the work; only a token about to end is waited for.
+      if (token && now < token.expiresAt - (token.expiresAt - token.renewAt) / 5) {
+        renewal.catch(() => undefined)
+        return token
+      }
+      return unlessAborted(renewal, signal)
+    },
+    drop(entraTenantId, token) {
+      if (tokens.get(entraTenantId) === token) tokens.delete(entraTenantId)
+    },
+    forget(entraTenantId) {
+      tokens.delete(entraTenantId)
+      requests.delete(entraTenantId)
+    },
+    clear() {
+      tokens.clear()
+      requests.clear()
+      apps.clear()
+    },
+  }
+}
+
+/**
+ * MSAL with every address given: without it, it would ask login.microsoftonline.com whether our host is one of
+ * Microsoft's, and spend a second request on OIDC metadata for each tenant.
+ */
+function createApp(
+  credential: AppCredential,
+  loginUrl: string,
+  networkClient: ReturnType<typeof createLoginTransport>,
+): ConfidentialClientApplication {
+  return new ConfidentialClientApplication({
+    auth: {
+      clientId: credential.clientId,
+      authority: `${loginUrl}/organizations`,
+      knownAuthorities: [new URL(loginUrl).host],
+      authorityMetadata: JSON.stringify({
+        authorization_endpoint: `${loginUrl}/{tenantid}/oauth2/v2.0/authorize`,
+        token_endpoint: `${loginUrl}/{tenantid}/oauth2/v2.0/token`,
+        issuer: `${loginUrl}/{tenantid}/v2.0`,
+        jwks_uri: `${loginUrl}/{tenantid}/discovery/v2.0/keys`,
+      }),
+      ...('secret' in credential
+        ? { clientSecret: credential.secret }
+        : {
+            clientCertificate: {
+              privateKey: credential.certificate.privateKeyPem,
+              thumbprintSha256: new X509Certificate(
+                credential.certificate.certificatePem,
+              ).fingerprint256.replaceAll(':', ''),
+            },
+          }),
+    },
+    system: { networkClient, disableInternalRetries: true },
+  })
+}
+
+function unusableCredential(tenant: string, requestId: string, cause: unknown): EntraSyncError {
+  return new EntraSyncError(
+    'access_lost',
+    `No token for tenant ${tenant}: the app's credential cannot be used.`,
+    {
+      code: 'client_credential_unusable',
+      remedy: "Store the app's secret, or its unencrypted PEM key and certificate, again.",
+      tenant,
+      requestId,
+      cause,
+    },
+  )
+}
