@@ -1,0 +1,395 @@
+import type { ColumnType, Generated } from 'kysely'
+
+/** Rows of schema `entra_sync`, typed by hand; test/db/tables.test.ts compares them with the live schema. */
+export interface Database {
+  tenants: TenantsTable
+  entra_tenants: EntraTenantsTable
+  tenant_links: TenantLinksTable
+  gdap_customers: GdapCustomersTable
+  gdap_relationships: GdapRelationshipsTable
+  persons: PersonsTable
+  person_licenses: PersonLicensesTable
+  person_license_sources: PersonLicenseSourcesTable
+  license_sources_due: LicenseSourcesDueTable
+  groups: GroupsTable
+  group_members: GroupMembersTable
+  devices: DevicesTable
+  subscribed_skus: SubscribedSkusTable
+  sku_service_plans: SkuServicePlansTable
+  sync_requests: SyncRequestsTable
+  sync_leases: SyncLeasesTable
+  sync_cursors: SyncCursorsTable
+  sync_seen: SyncSeenTable
+  sync_pending_removals: SyncPendingRemovalsTable
+  sync_runs: SyncRunsTable
+  applied_removals: AppliedRemovalsTable
+  holds: HoldsTable
+  hold_items: HoldItemsTable
+  problems: ProblemsTable
+  audit_log: AuditLogTable
+  gdap_status: GdapStatusView
+  tenant_status: TenantStatusView
+  schema_migrations: SchemaMigrationsTable
+}
+
+/** Read as Date; written as Date or as text that Postgres takes. */
+export type Timestamp = ColumnType<Date, Date | string, Date | string>
+type DefaultTimestamp = ColumnType<Date, Date | string | undefined, Date | string>
+type NullableTimestamp = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>
+type Json = ColumnType<unknown, string | undefined, string>
+
+export interface TenantsTable {
+  tenant_id: Generated<string>
+  name: string
+  slug: string
+  parent_tenant_id: string | null
+  is_msp: Generated<boolean>
+  in_cross_tenant_deployments: Generated<boolean>
+  targets_dirty_seq: Generated<number>
+  targets_clean_seq: Generated<number>
+  created_at: DefaultTimestamp
+}
+
+export interface EntraTenantsTable {
+  entra_tenant_id: string
+  display_name: string | null
+  default_domain: string | null
+  domains: Generated<string>
+  partner_entra_tenant_id: string | null
+  permission_level: Generated<'default' | 'custom'>
+  app_id: string | null
+  sync_enabled: Generated<boolean>
+  sync_interval: string | null
+  next_sync_at: DefaultTimestamp
+  last_synced_at: NullableTimestamp
+  last_full_at: NullableTimestamp
+  organization_read_at: NullableTimestamp
+  devices_read_at: NullableTimestamp
+  license_sources_read_at: NullableTimestamp
+  next_discovery_at: NullableTimestamp
+  paused_at: NullableTimestamp
+  gone_at: NullableTimestamp
+  consecutive_failures: Generated<number>
+  created_at: DefaultTimestamp
+}
+
+export interface TenantLinksTable {
+  tenant_id: string
+  entra_tenant_id: string
+  domain: string | null
+}
+
+export interface GdapCustomersTable {
+  partner_entra_tenant_id: string
+  entra_tenant_id: string
+  display_name: string | null
+  first_seen_at: DefaultTimestamp
+  last_seen_at: DefaultTimestamp
+  missing_since: NullableTimestamp
+}
+
+export interface GdapRelationshipsTable {
+  relationship_id: string
+  partner_entra_tenant_id: string
+  entra_tenant_id: string | null
+  display_name: string | null
+  status: string
+  roles: Generated<string>
+  created_at: NullableTimestamp
+  activated_at: NullableTimestamp
+  ends_at: NullableTimestamp
+  auto_extends: Generated<boolean>
+  last_seen_at: DefaultTimestamp
+  missing_since: NullableTimestamp
+}
+
+export interface PersonsTable {
+  person_id: Generated<string>
+  entra_tenant_id: string
+  object_id: string | null
+  tenant_id: string | null
+  user_principal_name: string | null
+  mail: string | null
+  display_name: string | null
+  given_name: string | null
+  surname: string | null
+  job_title: string | null
+  department: string | null
+  company_name: string | null
+  office_location: string | null
+  usage_location: string | null
+  employee_id: string | null
+  account_enabled: boolean | null
+  user_type: string | null
+  on_premises_sync_enabled: boolean | null
+  on_premises_sam_account_name: string | null
+  on_premises_security_identifier: string | null
+  protected_reason: string | null
+  tags: Generated<string>
+  first_seen_at: DefaultTimestamp
+  changed_at: DefaultTimestamp
+  deleted_at: NullableTimestamp
+}
+
+export interface PersonLicensesTable {
+  entra_tenant_id: string
+  object_id: string
+  sku_id: string
+  disabled_plans: Generated<string>
+}
+
+export interface PersonLicenseSourcesTable {
+  entra_tenant_id: string
+  object_id: string
+  sku_id: string
+  assigned_by_group: string | null
+  state: string | null
+  error: string | null
+}
+
+export interface LicenseSourcesDueTable {
+  entra_tenant_id: string
+  object_id: string
+}
+
+export interface GroupsTable {
+  entra_tenant_id: string
+  object_id: string
+  display_name: string | null
+  mail: string | null
+  mail_nickname: string | null
+  kind: 'security' | 'microsoft365' | 'mail_enabled_security' | 'distribution'
+  security_enabled: boolean | null
+  mail_enabled: boolean | null
+  on_premises_sync_enabled: boolean | null
+  is_dynamic: Generated<boolean>
+  is_team: Generated<boolean>
+  team_archived: boolean | null
+  team_read_at: NullableTimestamp
+  visibility: string | null
+  members_visible: Generated<boolean>
+  changed_at: DefaultTimestamp
+  deleted_at: NullableTimestamp
+}
+
+export interface GroupMembersTable {
+  entra_tenant_id: string
+  group_id: string
+  member_id: string
+  member_type: 'user' | 'group' | 'device' | 'service_principal' | 'contact' | 'other'
+}
+
+export interface DevicesTable {
+  entra_tenant_id: string
+  object_id: string
+  device_id: string | null
+  display_name: string | null
+  operating_system: string | null
+  account_enabled: boolean | null
+  changed_at: DefaultTimestamp
+}
+
+export interface SubscribedSkusTable {
+  entra_tenant_id: string
+  sku_id: string
+  sku_part_number: string
+  product_name: string | null
+  capability_status: string | null
+  status_since: DefaultTimestamp
+  applies_to: string | null
+  enabled: Generated<number>
+  consumed: Generated<number>
+  suspended: Generated<number>
+  warning: Generated<number>
+}
+
+export interface SkuServicePlansTable {
+  entra_tenant_id: string
+  sku_id: string
+  service_plan_id: string
+  service_plan_name: string
+  provisioning_status: string | null
+}
+
+export interface SyncRequestsTable {
+  entra_tenant_id: string
+  requested_seq: Generated<number>
+  served_seq: Generated<number>
+  mode: Generated<'delta' | 'full'>
+  collections: string | null
+  priority: Generated<number>
+  requested_by: Generated<string>
+  requested_at: NullableTimestamp
+  serving_seq: number | null
+  serving_mode: 'delta' | 'full' | null
+  serving_collections: string | null
+  serving_priority: number | null
+  serving_by: string | null
+}
+
+export interface SyncLeasesTable {
+  entra_tenant_id: string
+  run_seq: Generated<number>
+  worker: string | null
+  expires_at: DefaultTimestamp
+  claims_without_page: Generated<number>
+  throttled_until: NullableTimestamp
+  run_id: string | null
+}
+
+export interface SyncCursorsTable {
+  entra_tenant_id: string
+  collection: string
+  start_link: string | null
+  next_link: string | null
+  round_id: string | null
+  round_mode: 'delta' | 'full' | null
+  round_started_at: NullableTimestamp
+  round_pages: Generated<number>
+  round_added: Generated<number>
+  round_changed: Generated<number>
+  round_removed: Generated<number>
+  round_unchanged: Generated<number>
+  restarts: Generated<number>
+  partial_rounds: Generated<number>
+  drift_rounds: Generated<number>
+  full_round_due: Generated<boolean>
+  completed_at: NullableTimestamp
+  last_full_at: NullableTimestamp
+  served_seq: Generated<number>
+  select_hash: string | null
+  app_id: string | null
+  permissions_hash: string | null
+}
+
+export interface SyncSeenTable {
+  round_id: string
+  kind: string
+  key: string
+  cleared: Generated<string>
+}
+
+export interface SyncPendingRemovalsTable {
+  round_id: string
+  entra_tenant_id: string
+  kind: 'person' | 'group' | 'membership' | 'license' | 'device' | 'sku'
+  key: string
+  purged: Generated<boolean>
+  first_seen_at: DefaultTimestamp
+}
+
+export interface SyncRunsTable {
+  run_id: Generated<string>
+  entra_tenant_id: string
+  trigger: Generated<string>
+  mode: 'delta' | 'full'
+  started_at: DefaultTimestamp
+  finished_at: NullableTimestamp
+  outcome: 'succeeded' | 'partial' | 'held' | 'failed' | 'fenced' | null
+  slices: Generated<number>
+  collections: Json
+  requests: Generated<number>
+  resource_units: Generated<number>
+  throttled_ms: Generated<number>
+  error_kind: string | null
+  error_code: string | null
+  error_message: string | null
+  error_request_id: string | null
+}
+
+export interface AppliedRemovalsTable {
+  entra_tenant_id: string
+  kind: string
+  at: DefaultTimestamp
+  count: number
+}
+
+export interface HoldsTable {
+  hold_id: Generated<string>
+  entra_tenant_id: string
+  kind: 'person' | 'group' | 'membership' | 'license' | 'device' | 'sku'
+  reason: string
+  size: number
+  of_total: number
+  status: Generated<'open' | 'approved' | 'rejected' | 'withdrawn'>
+  created_at: DefaultTimestamp
+  closed_at: NullableTimestamp
+  run_id: string | null
+}
+
+export interface HoldItemsTable {
+  hold_id: string
+  entra_tenant_id: string
+  kind: string
+  key: string
+}
+
+export interface ProblemsTable {
+  problem_id: Generated<string>
+  entra_tenant_id: string
+  code: string
+  message: string
+  remedy: string
+  who_acts: 'operator' | 'customer_admin' | 'partner_admin' | 'microsoft'
+  request_id: string | null
+  topic: Generated<string>
+  opened_at: DefaultTimestamp
+  seen_at: DefaultTimestamp
+  closed_at: NullableTimestamp
+}
+
+export interface AuditLogTable {
+  audit_id: Generated<number>
+  at: DefaultTimestamp
+  actor: string
+  action: string
+  entra_tenant_id: string | null
+  tenant_id: string | null
+  detail: Json
+}
+
+/** Derived: see the view's comment. */
+export interface GdapStatusView {
+  entra_tenant_id: string
+  active: boolean | null
+  ends_at: Date | null
+  auto_extends: boolean | null
+}
+
+export interface TenantStatusView {
+  entra_tenant_id: string
+  display_name: string | null
+  default_domain: string | null
+  kind: 'partner' | 'customer' | 'standalone'
+  state: 'gone' | 'disabled' | 'paused' | 'gdap_ended' | 'problem' | 'new' | 'held' | 'ok'
+  scheduled: boolean
+  gdap_active: boolean | null
+  gdap_ends_at: Date | null
+  gdap_auto_extends: boolean | null
+  problems: number
+  holds: number
+  held: number
+  next_sync_at: Date
+  last_synced_at: Date | null
+  last_full_at: Date | null
+  consecutive_failures: number
+  last_run_id: string | null
+  last_run_started_at: Date | null
+  last_run_finished_at: Date | null
+  last_run_outcome: string | null
+  last_run_error_code: string | null
+  last_run_error_message: string | null
+  users: number
+  groups: number
+  members: number
+  teams: number
+  skus: number
+  devices: number
+}
+
+export interface SchemaMigrationsTable {
+  version: number
+  name: string
+  checksum: string
+  applied_at: DefaultTimestamp
+}
