@@ -34,6 +34,7 @@ create table entra_tenants (
   organization_read_at timestamptz,
   devices_read_at timestamptz,
   license_sources_read_at timestamptz,
+  next_discovery_at timestamptz,
   paused_at timestamptz,
   gone_at timestamptz,
   consecutive_failures int not null default 0,
@@ -42,6 +43,7 @@ create table entra_tenants (
 create index entra_tenants_due on entra_tenants (next_sync_at) where sync_enabled and paused_at is null and gone_at is null;
 comment on table entra_tenants is 'Microsoft Entra tenants (directories) that are synced. Kind and state are derived: see view tenant_status.';
 comment on column entra_tenants.last_synced_at is 'When users, groups and skus were last read to their ends: freshness is measured from here.';
+comment on column entra_tenants.next_discovery_at is 'Partners: when the GDAP customers are next read; null = not yet.';
 comment on column entra_tenants.last_full_at is 'When the last full round of all required collections ended.';
 
 create table tenant_links (

@@ -1,0 +1,187 @@
+import { hostname } from 'node:os'
+import type { Kysely } from 'kysely'
+import type { Config, OpsToken } from './config.ts'
+import { openDatabase } from './db/connection.ts'
+import { startEmbeddedPostgres } from './db/embedded-postgres.ts'
+import { assertSchema, migrate } from './db/migrate.ts'
+import type { Database } from './db/tables.ts'
+import { openGraph } from './graph-of-config.ts'
+import { startHttp } from './http/server.ts'
+import { loadOpsTokens } from './http/ops-tokens.ts'
+import { payloadSchemas } from './jobs/catalog.ts'
+import { createHandlers } from './jobs/handlers.ts'
+import { openQueues, type Queues, type WorkerTimings } from './jobs/queues.ts'
+import { readSyncState } from './jobs/sync-state.ts'
+import { startWorker } from './jobs/worker.ts'
+import type { Log } from './log.ts'
+import { backOffMs, discoveryRetryMs } from './scheduler/due.ts'
+import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
+import { runTick } from './scheduler/tick.ts'
+import { createClosers } from './shutdown.ts'
+import type { SyncTimings } from './sync/run.ts'
+
+export type Part = 'scheduler' | 'worker' | 'http'
+
+export interface AppOptions {
+  /** Parts to run; all by default. The scheduler keeps a worker for its own queue, so that it ticks alone too. */
+  only?: Part[] | undefined
+  log: Log
+  /** A line that is for the operator's eyes once, as a generated token; must not go to the log. */
+  print?: (line: string) => void
+  timings?: {
+    sync?: Partial<SyncTimings>
+    worker?: WorkerTimings
+    scheduler?: SchedulerTimings & { healAfterMs?: number }
+    /** How long running jobs get to come to a page boundary. */
+    stopMs?: number
+  }
+  /** Redis key prefix, for tests. */
+  queuePrefix?: string
+}
+
+export interface App {
+  /** Where HTTP listens; null without the http part. */
+  url: string | null
+  databaseUrl: string
+  db: Kysely<Database>
+  queues: Queues
+  stop(): Promise<void>
+}
+
+/** Less than the deadline of the whole stop (25 s): the rest is for what closes after the workers. */
+const stopWorkersMs = 20_000
+
+/**
+ * Starts everything, in the order in which one thing needs the other, and stops it in the opposite order. When one
+ * part can't start, what is running already is stopped and the error is thrown: nothing runs half.
+ */
+export async function startApp(config: Config, options: AppOptions): Promise<App> {
+  const { log, timings = {}, print = () => {} } = options
+  const runs = (part: Part): boolean => options.only === undefined || options.only.includes(part)
+  const closers = createClosers(log)
+  try {
+    const databaseUrl = await openDatabaseServer(config, log, (close) =>
+      closers.add('embedded postgres', close),
+    )
+    const db = openDatabase(databaseUrl, {
+      max: config.syncConcurrency + 10,
+      applicationName: 'entra-sync',
+      onError: (error) => log.warn({ err: error }, 'an idle database connection failed'),
+    })
+    closers.add('database', () => db.destroy())
+    await assertSchema(db)
+
+    const queues = await openQueues(config.queueUrl ?? databaseUrl, {
+      log,
+      ...(options.queuePrefix !== undefined && { prefix: options.queuePrefix }),
+    })
+    closers.add('queues', () => queues.close())
+
+    const graph = openGraph(config, log)
+    closers.add('graph', () => graph.close())
+
+    const { healAfterMs, ...schedulerTimings } = timings.scheduler ?? {}
+    const handlers = createHandlers({
+      sync: {
+        sync: {
+          db,
+          graphFor: graph.forTenant,
+          log,
+          worker: `${hostname()}-${process.pid}`,
+          timings: { leaseMs: 60_000, renewMs: 15_000, sliceMs: config.syncSliceMs, ...timings.sync },
+          guard: config.guard,
+          appIdFor: async () => config.defaultApp?.clientId ?? null,
+          intervals: config.intervals,
+        },
+        queues,
+        backOffMs,
+      },
+      discovery: {
+        db,
+        graphFor: graph.forTenant,
+        log,
+        retryMs: discoveryRetryMs(config.intervals.discoveryMs),
+      },
+      tick: () =>
+        runTick({
+          db,
+          queues,
+          intervals: config.intervals,
+          ...(healAfterMs !== undefined && { healAfterMs }),
+        }),
+    })
+    const workerContext = { queues, handlers, log, nameOf: (id: string) => tenantName(db, id, log) }
+    const stopMs = timings.stopMs ?? stopWorkersMs
+    const workers = [
+      ...(runs('worker') || runs('scheduler')
+        ? [
+            startWorker(workerContext, 'control', {
+              concurrency: 4,
+              ...(timings.worker && { timings: timings.worker }),
+            }),
+          ]
+        : []),
+      ...(runs('worker')
+        ? [
+            startWorker(workerContext, 'sync', {
+              concurrency: config.syncConcurrency,
+              ...(timings.worker && { timings: timings.worker }),
+            }),
+          ]
+        : []),
+    ]
+    closers.add('workers', async () => void (await Promise.all(workers.map((worker) => worker.stop(stopMs)))))
+    await Promise.all(workers.map((worker) => worker.ready))
+
+    if (runs('scheduler')) {
+      const scheduler = await startScheduler({ queues, log, timings: schedulerTimings })
+      closers.add('scheduler', () => scheduler.stop())
+    }
+
+    let url: string | null = null
+    if (runs('http')) {
+      const opsTokens: OpsToken[] = await loadOpsTokens(config, print)
+      const http = await startHttp({
+        db,
+        queues: queues.all,
+        payloadSchemas: payloadSchemas(),
+        syncIntervalMs: config.intervals.syncMs,
+        http: config.http,
+        opsTokens,
+        metricsToken: config.metricsToken,
+        log,
+      })
+      closers.add('http', () => http.close())
+      url = http.url
+    }
+    log.info({ url, queue: queues.backend, only: options.only }, 'entra-sync runs')
+    return { url, databaseUrl, db, queues, stop: () => closers.closeAll() }
+  } catch (error) {
+    await closers.closeAll()
+    throw error
+  }
+}
+
+/** The embedded server is ours to migrate; a given database is migrated by its operator (`entra-sync migrate`). */
+async function openDatabaseServer(
+  config: Config,
+  log: Log,
+  onClose: (close: () => Promise<void>) => void,
+): Promise<string> {
+  if (config.databaseUrl !== null) return config.databaseUrl
+  const server = await startEmbeddedPostgres({ dataDir: config.dataDir, log })
+  onClose(() => server.stop())
+  const { applied } = await migrate(server.url)
+  if (applied.length > 0) log.info({ applied }, 'the embedded database was brought to this schema')
+  return server.url
+}
+
+/** For messages only: never throws, since it is asked for while something else is being reported. */
+async function tenantName(db: Kysely<Database>, entraTenantId: string, log: Log): Promise<string> {
+  try {
+    return (await readSyncState(db, entraTenantId))?.name ?? entraTenantId
+  } catch (error) {
+    log.debug({ err: error, entraTenantId }, 'the name could not be read')
+    return entraTenantId
+  }
+}

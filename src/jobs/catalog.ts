@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import type { JobHelpers } from './helpers.ts'
+import type { Verdict } from './verdicts.ts'
+
+export const queueNames = ['sync', 'control'] as const
+export type QueueName = (typeof queueNames)[number]
+
+/** BullMQ priorities: lower first, and 0 (a job added without options) before all. */
+export const priorities = { operator: 10, schedule: 20 } as const
+
+const entraTenantId = z.guid('must be the id of an Entra tenant, a GUID').toLowerCase()
+
+/** Names that a payload may ask for; the engine knows what belongs to each. */
+export const collectionNames = ['users', 'groups', 'skus', 'devices'] as const
+
+/**
+ * Every job: its payload, its queue, and how many of one queue's slots it may need. Payloads are strict: a misspelt key
+ * is told to the operator who typed it, never ignored.
+ */
+export const catalog = {
+  'sync-tenant': {
+    queue: 'sync',
+    payload: z.strictObject({
+      entraTenantId,
+      mode: z.enum(['delta', 'full']).optional(),
+      collections: z.array(z.enum(collectionNames)).min(1).optional(),
+      requestedBy: z.string().trim().min(1).max(200).optional(),
+      /** Set once the payload has been merged into `sync_requests` as that request. */
+      requestSeq: z.int().positive().optional(),
+      /** Set on wake-ups after a failure: which consecutive failure this one follows. */
+      attempt: z.int().positive().optional(),
+    }),
+  },
+  tick: { queue: 'control', payload: z.strictObject({}) },
+  'discover-customers': {
+    queue: 'control',
+    payload: z.strictObject({
+      partnerEntraTenantId: entraTenantId,
+      requestedBy: z.string().trim().min(1).max(200).optional(),
+    }),
+  },
+  housekeeping: { queue: 'control', payload: z.strictObject({}) },
+} as const satisfies Record<string, { queue: QueueName; payload: z.ZodType<Record<string, unknown>> }>
+
+export type JobName = keyof typeof catalog
+export type Payload<Name extends JobName> = z.infer<(typeof catalog)[Name]['payload']>
+
+/** Does the job and says what becomes of it; a thrown error is turned into a verdict by its kind. */
+export type Handler<Name extends JobName> = (payload: Payload<Name>, job: JobHelpers) => Promise<Verdict>
+
+/** One handler for every job: this does not compile with one missing. */
+export type Handlers = { [Name in JobName]: Handler<Name> }
+
+/** True for a name in the catalog. */
+export function isJobName(name: string): name is JobName {
+  return Object.hasOwn(catalog, name)
+}
+
+/** JSON schema of the payloads a queue takes, by queue name, for forms and documentation. */
+export function payloadSchemas(): Record<QueueName, Record<string, unknown>> {
+  const of = (queue: QueueName): Record<string, unknown> => ({
+    anyOf: Object.entries(catalog)
+      .filter(([, job]) => job.queue === queue)
+      .map(([name, job]) => ({ title: name, ...z.toJSONSchema(job.payload, { io: 'input' }) })),
+  })
+  return { sync: of('sync'), control: of('control') }
+}

@@ -1,0 +1,166 @@
+import { createPostgresBackend, Queue, Worker, type Processor, type WorkerOptions } from 'bullmq'
+import type { Log } from '../log.ts'
+import { isEntraSyncError, type EntraSyncError } from '../errors.ts'
+import { queueNames, type QueueName } from './catalog.ts'
+import {
+  addressOf,
+  backendOf,
+  checkRedis,
+  preparePostgres,
+  queueError,
+  type Backend,
+} from './queue-connection.ts'
+
+export interface QueuesOptions {
+  log: Log
+  /** Redis key prefix; BullMQ's own default, so that any client finds the queues. Tests give each suite its own. */
+  prefix?: string
+  /** Schema of the Postgres backend. */
+  schema?: string
+}
+
+/** How long finished jobs are kept for the dashboard; whichever limit comes first. Ages in seconds. */
+export const retention = {
+  removeOnComplete: { age: 24 * 3600, count: 2000 },
+  removeOnFail: { age: 14 * 24 * 3600, count: 5000 },
+}
+
+export type JobWorker = Worker<unknown, string>
+export type JobProcessor = Processor<unknown, string>
+export type WorkerTimings = Pick<
+  WorkerOptions,
+  'lockDuration' | 'stalledInterval' | 'maxStalledCount' | 'drainDelay'
+>
+
+/** The open queues. Jobs in them are wake-ups: what is wanted is in Postgres. */
+export interface Queues extends Record<QueueName, Queue> {
+  backend: Backend
+  /** `host:port`, for people. */
+  address: string
+  all: Queue[]
+  /** A worker that claims nothing before its `run()`. */
+  openWorker(
+    name: QueueName,
+    processor: JobProcessor,
+    options: { concurrency: number } & WorkerTimings,
+  ): JobWorker
+  /** Asks the backend for something small. Throws kind `queue` when it does not answer within 2 s. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Opens the queues on the backend that `queueUrl` names and proves that it answers. Throws kind `queue` with what to do
+ * when it does not. The caller closes them, after the workers.
+ */
+export async function openQueues(queueUrl: string, options: QueuesOptions): Promise<Queues> {
+  const { log, prefix = 'bull', schema = 'entra_sync_queue' } = options
+  const backend = backendOf(queueUrl)
+  const address = addressOf(queueUrl)
+  await (backend === 'redis' ? checkRedis(queueUrl, log) : preparePostgres(queueUrl, schema, log))
+  const report = (from: string) => (error: Error) =>
+    log.warn({ err: error, queue: from }, 'the queue reports an error')
+
+  function openQueue(name: QueueName): Queue {
+    const queue =
+      backend === 'redis'
+        ? new Queue(name, {
+            connection: { url: queueUrl, enableOfflineQueue: false, maxRetriesPerRequest: 1 },
+            prefix,
+            defaultJobOptions: retention,
+          })
+        : // The class's type parameters name its backend; every method we and the dashboard use is the same on both.
+          (new Queue(
+            name,
+            { connection: { ...postgresConnection(queueUrl, schema, 3) }, defaultJobOptions: retention },
+            createPostgresBackend,
+          ) as unknown as Queue)
+    queue.on('error', report(name))
+    return queue
+  }
+
+  function openWorker(
+    name: QueueName,
+    processor: JobProcessor,
+    { concurrency, ...timings }: { concurrency: number } & WorkerTimings,
+  ): JobWorker {
+    const settings = { concurrency, autorun: false, ...retention, ...timings }
+    const worker =
+      backend === 'redis'
+        ? new Worker<unknown, string>(name, processor, {
+            connection: { url: queueUrl, maxRetriesPerRequest: null },
+            prefix,
+            ...settings,
+          })
+        : (new Worker<
+            unknown,
+            string,
+            string,
+            ReturnType<typeof createPostgresBackend>,
+            object,
+            PostgresConnection
+          >(
+            name,
+            processor,
+            { connection: postgresConnection(queueUrl, schema, Math.min(concurrency + 1, 6)), ...settings },
+            createPostgresBackend,
+          ) as unknown as JobWorker)
+    worker.on('error', report(`${name} worker`))
+    return worker
+  }
+
+  const queues = { sync: openQueue('sync'), control: openQueue('control') }
+  const all = queueNames.map((name) => queues[name])
+  return {
+    ...queues,
+    backend,
+    address,
+    all,
+    openWorker,
+    ping: () => withDeadline(queues.sync.getJobCounts('active'), address, 2000),
+    close: async () => {
+      const closed = await Promise.allSettled(all.map((queue) => queue.close()))
+      for (const result of closed) {
+        if (result.status === 'rejected') log.warn({ err: result.reason }, 'a queue did not close well')
+      }
+    },
+  }
+}
+
+type PostgresConnection = { connectionString: string; schema: string; max: number; application_name: string }
+
+function postgresConnection(connectionString: string, schema: string, max: number): PostgresConnection {
+  return { connectionString, schema, max, application_name: 'entra-sync queue' }
+}
+
+/** Adds through `add`; what the driver throws becomes an EntraSyncError of kind `queue`. */
+export async function adding<T>(address: string, add: () => Promise<T>): Promise<T> {
+  try {
+    return await add()
+  } catch (error) {
+    throw notAccepted(error, address)
+  }
+}
+
+function notAccepted(error: unknown, address: string): EntraSyncError {
+  if (isEntraSyncError(error)) return error
+  return queueError(
+    `The queue at ${address} did not take a job`,
+    error,
+    'What was asked is kept in the database and is taken up when the queue answers again.',
+  )
+}
+
+async function withDeadline(work: Promise<unknown>, address: string, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+  })
+  try {
+    await Promise.race([work, late])
+  } catch (error) {
+    throw queueError(`The queue at ${address} does not answer`, error, 'Start it, or correct QUEUE_URL.')
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,161 @@
+import { DelayedError, UnrecoverableError, type Job } from 'bullmq'
+import { z } from 'zod'
+import { describeError, EntraSyncError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { catalog, isJobName, type Handlers, type JobName, type QueueName } from './catalog.ts'
+import type { JobHelpers } from './helpers.ts'
+import { progressReporter } from './progress.ts'
+import type { Queues, WorkerTimings } from './queues.ts'
+import { jobText } from './text.ts'
+import { verdictOfError, type Verdict } from './verdicts.ts'
+
+export interface WorkerContext {
+  queues: Queues
+  handlers: Handlers
+  log: Log
+  /** Display name of an Entra tenant for messages; its id where nothing better is known. Never throws. */
+  nameOf(entraTenantId: string): Promise<string>
+}
+
+export interface RunningWorker {
+  /** Resolves when it claims jobs. */
+  ready: Promise<void>
+  /** Claims nothing more, aborts what runs, waits for it until the deadline, then lets go. */
+  stop(deadlineMs: number): Promise<void>
+}
+
+/**
+ * Two passes of the stalled check, so a killed worker's job is claimed again within a minute. How often a job may stall
+ * is no limit of ours: poison is counted in `sync_leases`, and BullMQ would fail the job with a message of its own.
+ */
+export const workerTimings: WorkerTimings = {
+  lockDuration: 30_000,
+  stalledInterval: 30_000,
+  maxStalledCount: 1000,
+}
+
+/** Starts claiming jobs of one queue. */
+export function startWorker(
+  context: WorkerContext,
+  name: QueueName,
+  options: { concurrency: number; timings?: WorkerTimings },
+): RunningWorker {
+  const { queues, log } = context
+  const stopping = new AbortController()
+  // BullMQ hands over its AbortSignal only to a processor that declares three parameters.
+  const worker = queues.openWorker(
+    name,
+    (job, token, signal) =>
+      processJob(
+        context,
+        name,
+        job,
+        token ?? '',
+        AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]),
+      ),
+    { concurrency: options.concurrency, ...workerTimings, ...options.timings },
+  )
+  const running = worker
+    .run()
+    .catch((error: unknown) => log.error({ err: error, queue: name }, 'the worker ended'))
+  return {
+    ready: worker.waitUntilReady().then(() => undefined),
+    stop: async (deadlineMs) => {
+      await worker.pause(true)
+      stopping.abort(new EntraSyncError('aborted', 'The worker stops.', { code: 'worker_stops' }))
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(() => {
+          log.warn({ queue: name, deadlineMs }, 'jobs did not stop in time: they are left to the next worker')
+          resolve(worker.disconnect())
+        }, deadlineMs)
+      })
+      await Promise.race([worker.close().then(() => running), late])
+      clearTimeout(timer)
+    },
+  }
+}
+
+async function processJob(
+  context: WorkerContext,
+  queue: QueueName,
+  job: Job<unknown, string>,
+  token: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const log = context.log.child({ job: job.name, jobId: job.id })
+  const progress = progressReporter(job, log)
+  const helpers: JobHelpers = {
+    id: job.id ?? '',
+    log,
+    signal,
+    progress: progress.report,
+    updatePayload: (payload) => job.updateData(payload),
+  }
+  let verdict: Verdict
+  try {
+    verdict = await handle(context.handlers, queue, job, helpers)
+  } catch (error) {
+    verdict = verdictOfError(error)
+  }
+  await progress.flush()
+  switch (verdict.job) {
+    case 'completed':
+      log.info({ result: verdict.result }, 'job completed')
+      return jobText(verdict.result)
+    case 'delayed': {
+      log.info({ until: verdict.until, reason: verdict.reason }, 'job gives its slot back')
+      await job.moveToDelayed(Math.max(verdict.until.getTime(), Date.now() + 100), token)
+      throw new DelayedError(verdict.reason)
+    }
+    case 'failed': {
+      log[verdict.error.kind === 'input' ? 'warn' : 'error']({ err: verdict.error }, 'job failed')
+      // Never BullMQ's own retries, whatever the job's options say: what is to be done again was enqueued again.
+      throw new UnrecoverableError(
+        jobText(`${verdict.error.code} ${await subject(context, job)}: ${describeError(verdict.error)}`),
+      )
+    }
+  }
+}
+
+async function handle(handlers: Handlers, queue: QueueName, job: Job, helpers: JobHelpers): Promise<Verdict> {
+  if (!isJobName(job.name) || catalog[job.name].queue !== queue) {
+    const known = Object.entries(catalog).filter(([, entry]) => entry.queue === queue)
+    throw new EntraSyncError('input', `There is no job ${JSON.stringify(job.name)} in the queue ${queue}.`, {
+      code: 'job_unknown',
+      remedy: `Jobs of this queue: ${known.map(([name]) => name).join(', ')}.`,
+    })
+  }
+  return dispatch(handlers, job.name, job.data, helpers)
+}
+
+function dispatch<Name extends JobName>(
+  handlers: Handlers,
+  name: Name,
+  data: unknown,
+  helpers: JobHelpers,
+): Promise<Verdict> {
+  // Parsed here, at the door; the catalog ties the schema's output to the handler's payload by name.
+  const parsed = catalog[name].payload.safeParse(data)
+  if (!parsed.success) {
+    throw new EntraSyncError(
+      'input',
+      `The payload of ${name} is not valid: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`,
+      {
+        code: 'payload_invalid',
+        remedy: 'Correct it and add the job again.',
+      },
+    )
+  }
+  return (handlers[name] as (payload: unknown, job: JobHelpers) => Promise<Verdict>)(parsed.data, helpers)
+}
+
+const withTenant = z.union([
+  z.object({ entraTenantId: z.guid() }).transform((data) => data.entraTenantId),
+  z.object({ partnerEntraTenantId: z.guid() }).transform((data) => data.partnerEntraTenantId),
+])
+
+async function subject(context: WorkerContext, job: Job): Promise<string> {
+  const tenant = withTenant.safeParse(job.data)
+  return tenant.success ? context.nameOf(tenant.data.toLowerCase()) : job.name
+}

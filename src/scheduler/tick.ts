@@ -1,0 +1,104 @@
+import { sql, type Kysely } from 'kysely'
+import type { Database } from '../db/tables.ts'
+import { priorities } from '../jobs/catalog.ts'
+import { enqueueDiscovery, enqueueSync, type SyncWakeUp } from '../jobs/enqueue.ts'
+import type { Queues } from '../jobs/queues.ts'
+import type { TickResult } from '../jobs/tick.ts'
+import { requestSync } from '../sync/requests.ts'
+import { healAfterMs, nextSyncAt } from './due.ts'
+
+export interface TickContext {
+  db: Kysely<Database>
+  queues: Queues
+  intervals: { syncMs: number; discoveryMs: number }
+  healAfterMs?: number
+}
+
+/** Entra tenants a tick; the rest is due at the next one, seconds later. */
+const batch = 500
+
+/**
+ * Asks for what is due and wakes again what lost its wake-up. Any number of processes may tick at once: due rows are
+ * taken under SKIP LOCKED and moved on in the transaction that writes the request. A wake-up that the queue then does
+ * not take is healed by a later tick: the queue may be lost at any moment.
+ */
+export async function runTick(context: TickContext): Promise<TickResult> {
+  const due = await takeDue(context)
+  await enqueueSync(context.queues, ...due)
+  const healed = await findForgotten(context)
+  await enqueueSync(context.queues, ...healed)
+  const partners = await takeDiscoveries(context)
+  for (const partner of partners) await enqueueDiscovery(context.queues, partner, 'schedule')
+  return { due: due.length, healed: healed.length, discoveries: partners.length }
+}
+
+interface DueRow {
+  entraTenantId: string
+  failures: number
+  intervalMs: number
+}
+
+async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
+  return db.transaction().execute(async (trx) => {
+    const { rows } = await sql<DueRow>`
+      select e.entra_tenant_id as "entraTenantId", e.consecutive_failures as failures,
+        coalesce(extract(epoch from e.sync_interval) * 1000, ${intervals.syncMs})::float8 as "intervalMs"
+      from entra_sync.entra_tenants e
+      join entra_sync.tenant_status s using (entra_tenant_id)
+      where e.next_sync_at <= now() and s.scheduled
+      order by e.next_sync_at limit ${batch} for update of e skip locked`.execute(trx)
+    const wakeUps: SyncWakeUp[] = []
+    for (const { entraTenantId, failures } of rows) {
+      const { requestSeq } = await requestSync(trx, {
+        entraTenantId,
+        requestedBy: 'schedule',
+        priority: priorities.schedule,
+      })
+      wakeUps.push({
+        entraTenantId,
+        requestSeq,
+        priority: priorities.schedule,
+        once: true,
+        ...(failures > 0 && { attempt: failures }),
+      })
+    }
+    const now = new Date()
+    const next = rows.map(({ entraTenantId, intervalMs }) => nextSyncAt(now, intervalMs, entraTenantId))
+    await sql`
+      update entra_sync.entra_tenants e set next_sync_at = n.at
+      from unnest(${rows.map((row) => row.entraTenantId)}::uuid[], ${next}::timestamptz[]) as n (id, at)
+      where e.entra_tenant_id = n.id`.execute(trx)
+    return wakeUps
+  })
+}
+
+/**
+ * Requests that no run has served, no worker is at, and no throttling or back-off keeps: their wake-up was lost with
+ * the queue, or with a killed worker. A tenant in back-off is due again by `next_sync_at`, which `takeDue` sees.
+ */
+async function findForgotten({ db, healAfterMs: after = healAfterMs }: TickContext): Promise<SyncWakeUp[]> {
+  const { rows } = await sql<{ entraTenantId: string; requestSeq: number; priority: number }>`
+    select r.entra_tenant_id as "entraTenantId", r.requested_seq as "requestSeq",
+      least(r.priority, coalesce(r.serving_priority, r.priority)) as priority
+    from entra_sync.sync_requests r
+    join entra_sync.entra_tenants e using (entra_tenant_id)
+    left join entra_sync.sync_leases l using (entra_tenant_id)
+    where r.requested_seq > r.served_seq
+      and r.requested_at < now() - make_interval(secs => ${after / 1000})
+      and e.consecutive_failures = 0 and e.gone_at is null
+      and coalesce(l.expires_at, '-infinity') < now() and coalesce(l.throttled_until, '-infinity') < now()
+    order by r.requested_at limit ${batch}`.execute(db)
+  return rows.map((row) => ({ ...row, once: true }))
+}
+
+async function takeDiscoveries({ db, intervals }: TickContext): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    update entra_sync.entra_tenants set next_discovery_at = now() + make_interval(secs => ${intervals.discoveryMs / 1000})
+    where entra_tenant_id in (
+      select e.entra_tenant_id from entra_sync.entra_tenants e
+      join entra_sync.tenant_status s using (entra_tenant_id)
+      where s.kind = 'partner' and s.scheduled and coalesce(e.next_discovery_at, '-infinity') <= now()
+      for update of e skip locked)
+    returning entra_tenant_id as id`.execute(db)
+  return rows.map((row) => row.id)
+}
