@@ -41,7 +41,21 @@ export async function serveTls(
       })
     },
   )
+  server.on('connection', (socket: Socket) => {
+    const ends = endsOf(socket)
+    plainSockets.set(ends, socket)
+    socket.once('close', () => plainSockets.delete(ends))
+  })
   return { port: await listen(server, port), close: () => closeServer(server, stop) }
+}
+
+/** The TCP sockets under the TLS ones, by both ends' ports: only they can send a reset. */
+const plainSockets = new Map<string, Socket>()
+
+const endsOf = (socket: Socket): string => `${socket.localPort}-${socket.remotePort}`
+
+function reset(incoming: IncomingMessage): void {
+  plainSockets.get(endsOf(incoming.socket))?.resetAndDestroy()
 }
 
 /** Listens on loopback and answers the port. */
@@ -94,7 +108,7 @@ async function respond(
   if (latencyMs > 0) await pause(latencyMs, signal)
   if (effect?.kind === 'silence') return
   if (effect?.kind === 'reset') {
-    ;(incoming.socket as Socket).resetAndDestroy()
+    reset(incoming)
     return
   }
   if (effect?.kind === 'html') {
