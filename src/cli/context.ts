@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Config } from '../config.ts'
 import { openDatabase } from '../db/connection.ts'
 import { startEmbeddedPostgres } from '../db/embedded-postgres.ts'
-import { assertSchema } from '../db/migrate.ts'
+import { assertSchema, migrate } from '../db/migrate.ts'
 import type { Database } from '../db/tables.ts'
 import { openQueues, type Queues } from '../jobs/queues.ts'
 import type { Log } from '../log.ts'
@@ -29,16 +29,20 @@ export interface Output {
   document(value: unknown): void
 }
 
-/** Runs `use` with the URL of the database; the embedded one is started for that long unless a daemon has it up. */
+/**
+ * Runs `use` with the URL of the database. The embedded one is started for that long unless a daemon has it up, and
+ * brought to this schema, by `applied`: nobody else looks after it.
+ */
 export async function withDatabaseUrl<T>(
   context: CommandContext,
   use: (url: string) => Promise<T>,
 ): Promise<T> {
   const { databaseUrl, dataDir } = context.config
-  if (databaseUrl !== null) return use(databaseUrl)
-  const server = await startEmbeddedPostgres({ dataDir, log: context.log })
+  if (databaseUrl !== null) return use(databaseUrl, [])
+  const server = await startEmbeddedPostgres({ dataDir })
   try {
-    return await use(server.url)
+    const { applied } = server.owned ? await migrate(server.url) : { applied: [] }
+    return await use(server.url, applied)
   } finally {
     await server.stop()
   }

@@ -1,0 +1,59 @@
+import type { Queue } from 'bullmq'
+import { onTestFinished } from 'vitest'
+import { startHttp, type HttpDeps } from '../../src/http/server.ts'
+import { payloadSchemas } from '../../src/jobs/catalog.ts'
+import { openQueues } from '../../src/jobs/queues.ts'
+import { createLog } from '../../src/log.ts'
+import { testDatabase } from '../harness/database.ts'
+
+export const operatorToken = 'operator-token-of-the-tests'
+export const viewerToken = 'viewer-token-of-the-tests'
+
+/** The HTTP server on a free port over a database and queues of its own; all gone when the test ends. */
+export async function startTestHttp(options: Partial<HttpDeps> = {}) {
+  const database = await testDatabase()
+  onTestFinished(() => database.drop())
+  const log = createLog({ level: 'silent', pretty: false })
+  const queues = await openQueues(database.url, { log })
+  onTestFinished(() => queues.close())
+  const deps: HttpDeps = {
+    db: database.db,
+    queues: queues.all,
+    payloadSchemas: payloadSchemas(),
+    syncIntervalMs: 60_000,
+    http: { host: '127.0.0.1', port: 0, publicUrl: 'http://localhost:8080' },
+    opsTokens: [
+      { token: operatorToken, role: 'operator' },
+      { token: viewerToken, role: 'viewer' },
+    ],
+    metricsToken: null,
+    log,
+    ...options,
+  }
+  const server = await startHttp(deps)
+  onTestFinished(() => server.close())
+  return { ...server, deps, database, queues }
+}
+
+export async function signIn(
+  url: string,
+  token: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(`${url}/sign-in`, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { Origin: url, ...headers },
+    body: new URLSearchParams({ token }),
+  })
+}
+
+/** The session cookie of a fresh sign-in, as a Cookie header. */
+export async function sessionOf(url: string, token: string): Promise<string> {
+  const [cookie = ''] = (await signIn(url, token)).headers.getSetCookie()
+  return cookie.split(';')[0] ?? ''
+}
+
+export function jobsOf(queue: Queue) {
+  return queue.getJobs(['waiting', 'prioritized', 'delayed', 'active', 'completed', 'failed'])
+}
