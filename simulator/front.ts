@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Cloud } from './cloud.ts'
+import { handleConsent } from './consent.ts'
 import { handleGdap } from './gdap.ts'
 import { handleGraph } from './graph/router.ts'
 import { graphAudiences, handleLogin } from './login.ts'
@@ -37,14 +38,16 @@ function loginReply(request: SimRequest, cloud: Cloud): Accounted {
   )
   const base = { latencyMs, tenantId: tenant?.id ?? null, units: 0 }
   if (effect?.kind === 'status') return { ...base, effect: null, response: faultResponse(effect) }
-  const response = handleLogin(request, {
-    origin: cloud.origin,
-    registration: cloud.registration,
-    issuer: cloud.issuer,
-    tokenLifetimeSeconds: cloud.faults.tokenLifetimeSeconds,
-    findTenant: cloud.findTenant,
-    refusalFor: () => (effect?.kind === 'aadsts' ? effect.code : null),
-  })
+  const response =
+    handleConsent(request, cloud) ??
+    handleLogin(request, {
+      origin: cloud.origin,
+      registration: cloud.registration,
+      issuer: cloud.issuer,
+      tokenLifetimeSeconds: cloud.faults.tokenLifetimeSeconds,
+      findTenant: cloud.findTenant,
+      refusalFor: () => (effect?.kind === 'aadsts' ? effect.code : null),
+    })
   const correlation = request.headers['client-request-id']
   const headers = {
     'cache-control': 'no-store, no-cache',

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startCloud } from '../../simulator/cloud.ts'
+import type { Cloud } from '../../simulator/cloud.ts'
+import { askToken, control, trust } from './asking.ts'
+
+let cloud: Cloud
+beforeAll(async () => {
+  cloud = await startCloud({ customers: 1, users: 20 })
+  trust(cloud)
+})
+afterAll(() => cloud.close())
+
+function ask(tenant: string, more: Record<string, string> = {}): Promise<Response> {
+  const query = new URLSearchParams({
+    client_id: cloud.clientId,
+    scope: 'https://graph.microsoft.com/.default',
+    redirect_uri: 'http://localhost:8080/consent-callback',
+    state: 'mine',
+    ...more,
+  })
+  return fetch(`${cloud.origin}/${tenant}/v2.0/adminconsent?${query.toString()}`, { redirect: 'manual' })
+}
+
+test('an admin is asked; accepting makes the principal and sends back the tenant and the state', async () => {
+  const customer = cloud.tenants[1]
+  await control(cloud, 'POST /grant', { tenantId: customer?.id, state: 'no-service-principal', roles: [] })
+  const page = await ask(customer?.defaultDomain ?? '')
+  expect(await page.text()).toContain(customer?.displayName)
+  expect((await askToken(cloud, customer?.id ?? '')).status).toBe(401)
+
+  const answer = await ask(customer?.defaultDomain ?? '', { decision: 'accept' })
+  expect(answer.status).toBe(302)
+  const back = new URL(answer.headers.get('location') ?? '')
+  expect(back.origin + back.pathname).toBe('http://localhost:8080/consent-callback')
+  expect(Object.fromEntries(back.searchParams)).toMatchObject({
+    admin_consent: 'True',
+    tenant: customer?.id,
+    state: 'mine',
+  })
+  expect((await askToken(cloud, customer?.id ?? '')).status).toBe(200)
+})
+
+test('declining is an error, though admin_consent=True stands beside it', async () => {
+  const answer = await ask('organizations', { tenant: cloud.tenants[1]?.id ?? '', decision: 'cancel' })
+  const back = new URL(answer.headers.get('location') ?? '')
+  expect(Object.fromEntries(back.searchParams)).toMatchObject({
+    error: 'consent_required',
+    admin_consent: 'True',
+    state: 'mine',
+  })
+})
+
+test.each([
+  ['another app', { client_id: 'x' }, 'AADSTS700016'],
+  ['a strange address to return to', { redirect_uri: 'http://evil.example/' }, 'AADSTS50011'],
+  ['no whole resource', { scope: 'User.Read.All' }, 'AADSTS900144'],
+])('%s stays on an error page', async (_name, more, code) => {
+  const answer = await ask(cloud.tenants[1]?.id ?? '', more)
+  expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining(code)])
+})
