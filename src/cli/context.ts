@@ -35,7 +35,7 @@ export interface Output {
  */
 export async function withDatabaseUrl<T>(
   context: CommandContext,
-  use: (url: string) => Promise<T>,
+  use: (url: string, applied: string[]) => Promise<T>,
 ): Promise<T> {
   const { databaseUrl, dataDir } = context.config
   if (databaseUrl !== null) return use(databaseUrl, [])
