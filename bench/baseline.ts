@@ -51,9 +51,10 @@ export async function baselineSync(target: BaselineTarget): Promise<BaselineResu
     defaultVersion: 'v1.0',
     customHosts: new Set([new URL(target.origin).hostname]),
     authProvider: (done) => {
-      app
-        .acquireTokenByClientCredential({ scopes: [`${target.origin}/.default`] })
-        .then((token) => done(null, token?.accessToken ?? null), (error: unknown) => done(error, null))
+      app.acquireTokenByClientCredential({ scopes: [`${target.origin}/.default`] }).then(
+        (token) => done(null, token?.accessToken ?? null),
+        (error: unknown) => done(error, null),
+      )
     },
   })
   const database = new pg.Client({ connectionString: target.databaseUrl })
@@ -92,24 +93,39 @@ export async function baselineSync(target: BaselineTarget): Promise<BaselineResu
           .map((name) => user[name] ?? null),
       )
       for (const license of (user.assignedLicenses as { skuId: string }[] | undefined) ?? []) {
-        await save('insert into baseline.licenses values ($1,$2) on conflict do nothing', [user.id, license.skuId])
+        await save('insert into baseline.licenses values ($1,$2) on conflict do nothing', [
+          user.id,
+          license.skuId,
+        ])
       }
     }
-    for (const group of await listAll('/groups?$select=id,displayName,mail,mailNickname,mailEnabled,securityEnabled&$top=999')) {
+    for (const group of await listAll(
+      '/groups?$select=id,displayName,mail,mailNickname,mailEnabled,securityEnabled&$top=999',
+    )) {
       await save(
         `insert into baseline.groups values ($1,$2,$3,$4,$5,$6) on conflict (id) do update set display_name=$2, mail=$3,
          mail_nickname=$4, mail_enabled=$5, security_enabled=$6`,
-        [group.id, group.displayName, group.mail, group.mailNickname, group.mailEnabled, group.securityEnabled],
+        [
+          group.id,
+          group.displayName,
+          group.mail,
+          group.mailNickname,
+          group.mailEnabled,
+          group.securityEnabled,
+        ],
       )
       for (const member of await listAll(`/groups/${String(group.id)}/members?$select=id&$top=999`)) {
-        await save('insert into baseline.members values ($1,$2) on conflict do nothing', [group.id, member.id])
+        await save('insert into baseline.members values ($1,$2) on conflict do nothing', [
+          group.id,
+          member.id,
+        ])
       }
     }
     for (const sku of await listAll('/subscribedSkus')) {
-      await save('insert into baseline.skus values ($1,$2) on conflict (sku_id) do update set part_number=$2', [
-        sku.skuId,
-        sku.skuPartNumber,
-      ])
+      await save(
+        'insert into baseline.skus values ($1,$2) on conflict (sku_id) do update set part_number=$2',
+        [sku.skuId, sku.skuPartNumber],
+      )
     }
   } finally {
     await database.end()

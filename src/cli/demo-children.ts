@@ -37,7 +37,10 @@ export function childProcesses(signal: AbortSignal): Children {
 
   return {
     async readyLine<T>(name: string, script: string, argv: string[]): Promise<T> {
-      const child = keep(name, spawn(process.execPath, [script, ...argv], { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] }))
+      const child = keep(
+        name,
+        spawn(process.execPath, [script, ...argv], { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] }),
+      )
       const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
       const first = once(lines, 'line', { signal }) as Promise<[string]>
       const gone = once(child, 'exit').then(([code]) => Promise.reject(ended(name, code as number | null)))
@@ -48,15 +51,31 @@ export function childProcesses(signal: AbortSignal): Children {
 
     async command(argv, env) {
       signal.throwIfAborted()
-      process.stdout.write(`\n$ entra-sync ${argv.map((word) => (/\s/.test(word) ? `'${word}'` : word)).join(' ')}\n`)
-      const child = keep(argv.join(' '), spawn(process.execPath, ['src/main.ts', ...argv], { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit'] }))
+      process.stdout.write(
+        `\n$ entra-sync ${argv.map((word) => (/\s/.test(word) ? `'${word}'` : word)).join(' ')}\n`,
+      )
+      const child = keep(
+        argv.join(' '),
+        spawn(process.execPath, ['src/main.ts', ...argv], {
+          cwd: root,
+          env: { ...process.env, ...env },
+          stdio: ['ignore', 'inherit', 'inherit'],
+        }),
+      )
       const [code] = (await once(child, 'exit')) as [number | null]
       signal.throwIfAborted()
       if (code !== 0) throw ended(`command "${argv.join(' ')}"`, code)
     },
 
     daemon(env) {
-      const child = keep('daemon', spawn(process.execPath, ['src/main.ts', 'run'], { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
+      const child = keep(
+        'daemon',
+        spawn(process.execPath, ['src/main.ts', 'run'], {
+          cwd: root,
+          env: { ...process.env, ...env },
+          stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        }),
+      )
       child.once('exit', (code) => {
         if (code) process.stderr.write(`The demo's daemon ended with code ${code}.\n`)
       })
@@ -70,7 +89,9 @@ export function childProcesses(signal: AbortSignal): Children {
         if (answer?.ok) return
         await sleep(100, undefined, { signal })
       }
-      throw new EntraSyncError('transient', `The demo's daemon does not answer at ${url}.`, { code: 'demo_daemon_silent' })
+      throw new EntraSyncError('transient', `The demo's daemon does not answer at ${url}.`, {
+        code: 'demo_daemon_silent',
+      })
     },
 
     async stop() {

@@ -33,7 +33,8 @@ export async function followChanges({ db, controlUrl, tenants, say, signal }: Li
         body: JSON.stringify({ tenantId: tenant.id, count: 3, seed: turn }),
         signal,
       })
-      if (!answer.ok) throw new Error(`the simulated cloud refused a change: ${answer.status} ${await answer.text()}`)
+      if (!answer.ok)
+        throw new Error(`the simulated cloud refused a change: ${answer.status} ${await answer.text()}`)
       say(`${clock()}  cloud     ${tenant.displayName}: 3 changes`)
     }
     await sleep(everyMs, undefined, { signal }).catch(() => {})
@@ -51,12 +52,16 @@ export async function followChanges({ db, controlUrl, tenants, say, signal }: Li
         .filter(([, added, changed, removed]) => added + changed + removed > 0)
         .map(([name, added, changed, removed]) => `${name} +${added} ~${changed} -${removed}`)
       if (changes.length > 0) {
-        say(`${clock()}  entra-sync ${names.get(run.entra_tenant_id) ?? run.entra_tenant_id}: ${changes.join(', ')} in ${run.requests} requests (${run.outcome})`)
+        say(
+          `${clock()}  entra-sync ${names.get(run.entra_tenant_id) ?? run.entra_tenant_id}: ${changes.join(', ')} in ${run.requests} requests (${run.outcome})`,
+        )
       }
     }
     if (turn % 15 === 14) {
       const { rows } = await sql<{ users: number; members: number }>`
-        select (select count(*) from persons where deleted_at is null) as users, (select count(*) from group_members) as members`.execute(db)
+        select (select count(*) from persons where deleted_at is null) as users, (select count(*) from group_members) as members`.execute(
+        db,
+      )
       say(`${clock()}  tables    ${rows[0]?.users} users, ${rows[0]?.members} memberships`)
     }
   }

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEmbeddedPostgres } from '../db/embedded-postgres.ts'
+import { freePort, startEmbeddedPostgres } from '../db/embedded-postgres.ts'
 import { openDatabase } from '../db/connection.ts'
 import { childProcesses, type Children } from './demo-children.ts'
 import { compareCloud, type CloudTenant } from './demo-truth.ts'
 import { startDemoRedis } from './demo-redis.ts'
 import { followChanges } from './demo-live.ts'
 import { printSummary } from './demo-summary.ts'
-import { freePort } from './demo-ports.ts'
+
 import { EntraSyncError } from '../errors.ts'
 
 export interface DemoOptions {
@@ -41,7 +41,9 @@ const users = 5000
 export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<number> {
   const started = performance.now()
   const say = (line: string): void => void process.stdout.write(`${line}\n`)
-  say(`entra-sync demo: a partner and ${customers} GDAP customers with ${users.toLocaleString('en')} users, from a simulated Microsoft cloud.`)
+  say(
+    `entra-sync demo: a partner and ${customers} GDAP customers with ${users.toLocaleString('en')} users, from a simulated Microsoft cloud.`,
+  )
 
   const dataDir = await mkdtemp(join(tmpdir(), 'entra-sync-demo-'))
   const closers: (() => Promise<unknown>)[] = [() => rm(dataDir, { recursive: true, force: true })]
@@ -52,11 +54,11 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     ])
     const [cloud, postgres, redis] = await Promise.all([
       cloudStarting,
-      startEmbeddedPostgres({ dataDir, durable: false }).then((server) => {
+      startEmbeddedPostgres({ dataDir, ephemeral: true }).then((server) => {
         closers.push(() => server.stop())
         return server
       }),
-      startDemoRedis(options.queue, dataDir).then((server) => {
+      startDemoRedis(options.queue).then((server) => {
         if (server) closers.push(() => server.stop())
         return server
       }),
@@ -81,12 +83,20 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     }
     say(`  simulated cloud  ${cloud.origin}`)
     say(`  Postgres         embedded, in ${dataDir}`)
-    say(`  queue            ${redis ? 'BullMQ on Redis (redis-server from PATH)' : "BullMQ's Postgres backend"}`)
+    say(
+      `  queue            ${redis ? 'BullMQ on Redis (redis-server from PATH)' : "BullMQ's Postgres backend"}`,
+    )
 
     const partner = cloud.tenants.find((tenant) => tenant.id === cloud.partnerTenantId)
     const command = (...argv: string[]): Promise<void> => children.command(argv, env)
     await command('migrate')
-    await command('init', '--name', partner?.displayName ?? 'MSP', '--entra-tenant', partner?.defaultDomain ?? cloud.partnerTenantId)
+    await command(
+      'init',
+      '--name',
+      partner?.displayName ?? 'MSP',
+      '--entra-tenant',
+      partner?.defaultDomain ?? cloud.partnerTenantId,
+    )
     await command('customers', 'discover')
     children.daemon(env)
     await children.reachable(`http://127.0.0.1:${port}/livez`)
@@ -103,7 +113,9 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
       for (const difference of differences.slice(0, 20)) say(`  ${difference}`)
       return 1
     }
-    say(`\nThe tables equal the cloud's ground truth in all ${cloud.tenants.length} tenants. Done in ${seconds} s.`)
+    say(
+      `\nThe tables equal the cloud's ground truth in all ${cloud.tenants.length} tenants. Done in ${seconds} s.`,
+    )
     if (options.once) return 0
 
     say(`\nDashboard: http://127.0.0.1:${port}/queues   sign in with the ops token ${opsToken}`)
@@ -114,7 +126,10 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     if (signal.aborted) return 0
     throw error instanceof EntraSyncError || !(error instanceof Error)
       ? error
-      : new EntraSyncError('transient', `The demo stopped: ${error.message}`, { code: 'demo_failed', cause: error })
+      : new EntraSyncError('transient', `The demo stopped: ${error.message}`, {
+          code: 'demo_failed',
+          cause: error,
+        })
   } finally {
     // The daemon leaves before the servers it stands on.
     for (const close of [() => children.stop(), ...closers.reverse()]) {
