@@ -14,11 +14,11 @@ import { openQueues, type Queues, type WorkerTimings } from './jobs/queues.ts'
 import { readSyncState } from './jobs/sync-state.ts'
 import { startWorker } from './jobs/worker.ts'
 import type { Log } from './log.ts'
-import { backOffMs, discoveryRetryMs } from './scheduler/due.ts'
+import { discoveryRetryMs } from './scheduler/due.ts'
 import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
 import { runTick } from './scheduler/tick.ts'
 import { createClosers } from './shutdown.ts'
-import type { SyncTimings } from './sync/run.ts'
+import { defaultTimings, type SyncTimings } from './sync/context.ts'
 
 export type Part = 'scheduler' | 'worker' | 'http'
 
@@ -88,13 +88,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
           graphFor: graph.forTenant,
           log,
           worker: `${hostname()}-${process.pid}`,
-          timings: { leaseMs: 60_000, renewMs: 15_000, sliceMs: config.syncSliceMs, ...timings.sync },
+          timings: { ...defaultTimings, sliceMs: config.syncSliceMs, ...timings.sync },
           guard: config.guard,
-          appIdFor: async () => config.defaultApp?.clientId ?? null,
+          appIdFor: () => config.defaultApp?.clientId ?? null,
           intervals: config.intervals,
         },
         queues,
-        backOffMs,
       },
       discovery: {
         db,
@@ -169,7 +168,7 @@ async function openDatabaseServer(
   onClose: (close: () => Promise<void>) => void,
 ): Promise<string> {
   if (config.databaseUrl !== null) return config.databaseUrl
-  const server = await startEmbeddedPostgres({ dataDir: config.dataDir, log })
+  const server = await startEmbeddedPostgres({ dataDir: config.dataDir })
   onClose(() => server.stop())
   const { applied } = await migrate(server.url)
   if (applied.length > 0) log.info({ applied }, 'the embedded database was brought to this schema')

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { collectionNames } from '../sync/collections.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
 
@@ -10,11 +11,8 @@ export const priorities = { operator: 10, schedule: 20 } as const
 
 const entraTenantId = z.guid('must be the id of an Entra tenant, a GUID').toLowerCase()
 
-/** Names that a payload may ask for; the engine knows what belongs to each. */
-export const collectionNames = ['users', 'groups', 'skus', 'devices'] as const
-
 /**
- * Every job: its payload, its queue, and how many of one queue's slots it may need. Payloads are strict: a misspelt key
+ * Every job: its payload and its queue. Payloads are strict: a misspelt key
  * is told to the operator who typed it, never ignored.
  */
 export const catalog = {

@@ -1,5 +1,5 @@
 import { describeError, EntraSyncError, isEntraSyncError } from '../errors.ts'
-import type { RunResult } from '../sync/run.ts'
+import type { RunResult } from '../sync/context.ts'
 
 /**
  * When the Entra tenant is to be woken again if anything is still asked of it: `now`, `continue` before new work
@@ -12,7 +12,7 @@ export type Again = 'now' | 'continue' | 'soon' | 'back-off' | 'never'
 export type Verdict =
   | { job: 'completed'; result: string; again: Again }
   | { job: 'delayed'; until: Date; reason: string }
-  | { job: 'failed'; error: EntraSyncError; again: Again }
+  | { job: 'failed'; error: EntraSyncError; again: Again; retryAt?: Date }
 
 /** The verdict on one run of the engine. */
 export function verdictOfRun(run: RunResult): Verdict {
@@ -53,10 +53,10 @@ export function verdictOfError(thrown: unknown): Verdict {
       return completed(`fenced: ${describeError(error)}`, 'soon')
     case 'aborted':
       return completed('stopped before its end; it goes on', 'continue')
-    case 'config':
     case 'input':
     case 'not_found':
       return { job: 'failed', error, again: 'never' }
+    case 'config':
     case 'transient':
     case 'access_lost':
     case 'not_permitted':
@@ -73,11 +73,11 @@ export function verdictOfError(thrown: unknown): Verdict {
   }
 }
 
+/** A failed run was recorded as such, and its request is open again: it is tried again whatever the error was. */
 function failedRun(run: RunResult): Verdict {
   const error = run.error ?? new EntraSyncError('transient', 'The run failed.', { code: 'run_failed' })
-  const verdict = verdictOfError(error)
-  // A run that counts as failed was recorded so, and its request is open again: it is always tried again.
-  return verdict.job === 'delayed' ? verdict : { job: 'failed', error, again: 'back-off' }
+  const failed = { job: 'failed', error, again: 'back-off' } as const
+  return run.retryAt === undefined ? failed : { ...failed, retryAt: run.retryAt }
 }
 
 function describeRun(run: RunResult): string {

@@ -5,7 +5,8 @@ import { enqueueDiscovery, enqueueSync, type SyncWakeUp } from '../jobs/enqueue.
 import type { Queues } from '../jobs/queues.ts'
 import type { TickResult } from '../jobs/tick.ts'
 import { requestSync } from '../sync/requests.ts'
-import { healAfterMs, nextSyncAt } from './due.ts'
+import { nextSync } from '../sync/schedule.ts'
+import { healAfterMs } from './due.ts'
 
 export interface TickContext {
   db: Kysely<Database>
@@ -63,7 +64,7 @@ async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
       })
     }
     const now = new Date()
-    const next = rows.map(({ entraTenantId, intervalMs }) => nextSyncAt(now, intervalMs, entraTenantId))
+    const next = rows.map(({ entraTenantId, intervalMs }) => nextSync(now, intervalMs, entraTenantId))
     await sql`
       update entra_sync.entra_tenants e set next_sync_at = n.at
       from unnest(${rows.map((row) => row.entraTenantId)}::uuid[], ${next}::timestamptz[]) as n (id, at)
