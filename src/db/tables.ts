@@ -250,6 +250,7 @@ export interface SyncCursorsTable {
   round_changed: Generated<number>
   round_removed: Generated<number>
   round_unchanged: Generated<number>
+  round_linked: Generated<number>
   restarts: Generated<number>
   partial_rounds: Generated<number>
   drift_rounds: Generated<number>

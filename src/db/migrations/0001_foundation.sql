@@ -265,6 +265,7 @@ create table sync_cursors (
   round_changed int not null default 0,
   round_removed int not null default 0,
   round_unchanged int not null default 0,
+  round_linked int not null default 0,
   restarts int not null default 0,
   partial_rounds int not null default 0,
   drift_rounds int not null default 0,
@@ -278,6 +279,7 @@ create table sync_cursors (
   primary key (entra_tenant_id, collection)
 );
 comment on column sync_cursors.start_link is 'deltaLink of the last complete round; null = the next round is full. Replaced only when a round is complete.';
+comment on column sync_cursors.round_linked is 'Memberships or licences that the running round has added or changed.';
 comment on column sync_cursors.next_link is 'Next page of the running round, committed together with the page before it.';
 comment on column sync_cursors.served_seq is 'sync_requests.serving_seq that this collection''s last round served: a resumed run does not read it again.';
 
@@ -322,7 +324,7 @@ create table sync_runs (
   error_request_id text
 );
 create index sync_runs_latest on sync_runs (entra_tenant_id, started_at desc);
-comment on column sync_runs.collections is 'Per collection: verdict, mode, added, changed, removed, unchanged, pages, notice.';
+comment on column sync_runs.collections is 'Per collection: verdict, mode, pages; added, changed, removed, unchanged objects; linked, unlinked memberships or licences; held, notice.';
 
 create table applied_removals (
   entra_tenant_id uuid not null references entra_tenants on delete cascade,

@@ -1,0 +1,91 @@
+import { sql, type Kysely } from 'kysely'
+import type { Database } from './tables.ts'
+
+export interface SyncedTenant {
+  entra_tenant_id: string
+  display_name: string | null
+  /** Own interval in milliseconds; null = the installation's. */
+  sync_interval_ms: number | null
+  last_full_at: Date | null
+  organization_read_at: Date | null
+  devices_read_at: Date | null
+  license_sources_read_at: Date | null
+  consecutive_failures: number
+}
+
+/** What a run must know of its Entra tenant; null = it is not in the table. */
+export async function readSyncedTenant(
+  db: Kysely<Database>,
+  entraTenantId: string,
+): Promise<SyncedTenant | null> {
+  const { rows } = await sql<SyncedTenant>`
+    select entra_tenant_id, display_name, (extract(epoch from sync_interval) * 1000)::float8 as sync_interval_ms, last_full_at,
+      organization_read_at, devices_read_at, license_sources_read_at, consecutive_failures
+    from entra_tenants where entra_tenant_id = ${entraTenantId}`.execute(db)
+  return rows[0] ?? null
+}
+
+export async function saveOrganization(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  organization: { displayName: string | null; defaultDomain: string | null; domains: string[] },
+): Promise<void> {
+  await sql`
+    update entra_tenants set display_name = coalesce(${organization.displayName}, display_name),
+      default_domain = coalesce(${organization.defaultDomain}, default_domain), domains = ${organization.domains}::text[],
+      organization_read_at = now()
+    where entra_tenant_id = ${entraTenantId}`.execute(db)
+}
+
+export async function noteOptionalRead(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  column: 'organization_read_at' | 'devices_read_at' | 'license_sources_read_at',
+): Promise<void> {
+  await sql`update entra_tenants set ${sql.ref(column)} = now() where entra_tenant_id = ${entraTenantId}`.execute(
+    db,
+  )
+}
+
+/** Freshness follows from the cursors: all required collections were read to their ends at least as late as this. */
+export async function noteFreshness(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  required: readonly string[],
+): Promise<void> {
+  await sql`
+    update entra_tenants e set last_synced_at = c.synced_at, last_full_at = c.full_at
+    from (
+      select case when count(completed_at) = ${required.length} then min(completed_at) end as synced_at,
+        case when count(last_full_at) = ${required.length} then min(last_full_at) end as full_at
+      from sync_cursors where entra_tenant_id = ${entraTenantId} and collection = any (${required}::text[])
+    ) c
+    where e.entra_tenant_id = ${entraTenantId}
+      and (e.last_synced_at, e.last_full_at) is distinct from (c.synced_at, c.full_at)`.execute(db)
+}
+
+/** Sets when the tick wants this Entra tenant again. `nextSyncAt` null = as already planned. */
+export async function planNextSync(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  plan: { nextSyncAt: Date | null; consecutiveFailures: number },
+): Promise<void> {
+  await sql`
+    update entra_tenants set next_sync_at = coalesce(${plan.nextSyncAt}::timestamptz, next_sync_at),
+      consecutive_failures = ${plan.consecutiveFailures}
+    where entra_tenant_id = ${entraTenantId}`.execute(db)
+}
+
+/** Tells the resolver that the inputs of every ImmyBot tenant linked to this Entra tenant have changed. */
+export async function raiseTargetsDirty(db: Kysely<Database>, entraTenantId: string): Promise<void> {
+  // Locked in one order, or two collections of one Entra tenant could wait for each other.
+  await sql`
+    with touched as (
+      select tenant_id from tenants
+      where tenant_id in (select tenant_id from tenant_links where entra_tenant_id = ${entraTenantId})
+      order by tenant_id for update
+    )
+    update tenants t set targets_dirty_seq = targets_dirty_seq + 1 from touched where t.tenant_id = touched.tenant_id`.execute(
+    db,
+  )
+}

@@ -1,0 +1,62 @@
+import { sql, type Kysely } from 'kysely'
+import { jsonRows } from './json.ts'
+import type { MergeTable } from './merge.ts'
+import type { Database } from './tables.ts'
+
+const text = (name: string) => ({ name, type: 'text' as const })
+const boolean = (name: string) => ({ name, type: 'boolean' as const })
+
+export const GROUPS: MergeTable = {
+  name: 'groups',
+  kind: 'group',
+  keepsDeleted: true,
+  columns: [
+    text('display_name'),
+    text('mail'),
+    text('mail_nickname'),
+    { name: 'kind', type: 'text', otherwise: `'security'` },
+    boolean('security_enabled'),
+    boolean('mail_enabled'),
+    boolean('on_premises_sync_enabled'),
+    { name: 'is_dynamic', type: 'boolean', otherwise: 'false' },
+    { name: 'is_team', type: 'boolean', otherwise: 'false' },
+    text('visibility'),
+    { name: 'members_visible', type: 'boolean', otherwise: 'true' },
+  ],
+}
+
+/**
+ * Teams whose archived state is to be read: never read, or changed and last read more than a day ago; in a full round
+ * all that were last read more than a day ago (Microsoft forbids asking more often).
+ */
+export async function dueTeams(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  full: boolean,
+): Promise<string[]> {
+  const { rows } = await sql<{ object_id: string }>`
+    select object_id from groups
+    where entra_tenant_id = ${entraTenantId} and is_team and deleted_at is null
+      and (team_read_at is null or (team_read_at < now() - interval '1 day' and (${full} or changed_at > team_read_at)))`.execute(
+    db,
+  )
+  return rows.map((row) => row.object_id)
+}
+
+/** Notes the archived state of Teams; null = it could not be read, asked again no sooner than after a day. */
+export async function saveTeams(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  teams: readonly { object_id: string; archived: boolean | null }[],
+): Promise<void> {
+  await sql`
+    update groups g set team_read_at = now(), team_archived = coalesce(x.archived, g.team_archived)
+    from jsonb_to_recordset(${jsonRows(teams)}::jsonb) as x(object_id uuid, archived boolean)
+    where g.entra_tenant_id = ${entraTenantId} and g.object_id = x.object_id`.execute(db)
+}
+
+export async function countGroups(db: Kysely<Database>, entraTenantId: string): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*) from groups where entra_tenant_id = ${entraTenantId} and deleted_at is null`.execute(db)
+  return rows[0]?.count ?? 0
+}

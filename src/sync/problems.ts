@@ -1,0 +1,73 @@
+import type { ProblemFacts } from '../db/problems.ts'
+import type { EntraSyncError } from '../errors.ts'
+
+/** The problem that a lost access is. Its code is the error's, so that alerts can tell a dead secret from a lost consent. */
+export function accessProblem(error: EntraSyncError): ProblemFacts {
+  return {
+    code: error.code,
+    message: error.message,
+    remedy: error.remedy ?? 'Check consent and permissions of the app in this Entra tenant.',
+    whoActs: whoActs(error.code),
+    topic: 'access',
+    requestId: error.requestId,
+  }
+}
+
+export function wrongTenant(error: EntraSyncError): ProblemFacts {
+  return {
+    code: 'wrong_tenant',
+    message: error.message,
+    remedy: error.remedy ?? 'Check the id of this Entra tenant and the app that reads it.',
+    whoActs: 'operator',
+    topic: 'organization',
+    requestId: error.requestId,
+  }
+}
+
+export function partialRounds(collection: string, rounds: number, error: EntraSyncError): ProblemFacts {
+  return {
+    code: `partial_${collection}`,
+    message: `${rounds} rounds of ${collection} running could not be read to their ends: ${error.message}`,
+    remedy:
+      error.remedy ??
+      'Nothing was removed. Give Microsoft support the request id if it does not end by itself.',
+    whoActs: 'microsoft',
+    topic: collection,
+    requestId: error.requestId,
+  }
+}
+
+export function drift(collection: string, stored: number, counted: number): ProblemFacts {
+  return {
+    code: `drift_${collection}`,
+    message: `After two full rounds running ${stored} ${collection} are stored where Microsoft counts ${counted}.`,
+    remedy: 'Nothing was removed. Check for held changes; if there are none, report it.',
+    whoActs: 'operator',
+    topic: `drift_${collection}`,
+  }
+}
+
+export function poison(claims: number): ProblemFacts {
+  return {
+    code: 'poison',
+    message: `${claims} workers in a row died or failed unexpectedly before they had written one page of this Entra tenant.`,
+    remedy: 'See the log of the workers for what it was. It is tried again on its own, rarely.',
+    whoActs: 'operator',
+    topic: 'lease',
+  }
+}
+
+export function ambiguousPersons(upns: readonly string[]): ProblemFacts {
+  return {
+    code: 'adoption_ambiguous',
+    message: `Several hand-made persons have the user principal name of one user: ${upns.slice(0, 10).join(', ')}. None was adopted.`,
+    remedy: 'Remove the duplicates among the hand-made persons.',
+    whoActs: 'operator',
+    topic: 'adoption',
+  }
+}
+
+function whoActs(code: string): ProblemFacts['whoActs'] {
+  if (/secret|certificate|credential|assertion|client_id|app_registration/.test(code)) return 'operator'
+  return /gdap|relationship|partner/.test(code) ? 'partner_admin' : 'customer_admin'
+}
