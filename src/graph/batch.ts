@@ -25,7 +25,7 @@ const responsesSchema = z.object({
       id: z.string(),
       status: z.number().int(),
       headers: z.record(z.string(), z.unknown()).nullish(),
-      body: z.unknown(),
+      body: z.unknown().optional(),
     }),
   ),
 })

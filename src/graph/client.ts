@@ -64,7 +64,7 @@ export function createClient(context: ClientContext): GraphClient {
   const client: GraphClient = {
     entraTenantId,
     usage: context.usage,
-    get: (pathOrLink, options = {}) =>
+    get: async (pathOrLink, options = {}) =>
       send(new Call(graphLink(graphUrl, pathOrLink), 'json', options.signal), {
         Accept: 'application/json',
         ...options.headers,
@@ -77,8 +77,7 @@ export function createClient(context: ClientContext): GraphClient {
         throw malformed('count_no_number', 'The count is no number.', pathOf(link))
       return Number(text)
     },
-    pages: (pathOrLink, { signal } = {}) =>
-      pages(context, client.get, graphLink(graphUrl, pathOrLink), signal),
+    pages: (pathOrLink, { signal } = {}) => pages(context, client.get, pathOrLink, signal),
     batch: (requests, { signal } = {}) =>
       batch(context, requests, signal, (body) =>
         send(

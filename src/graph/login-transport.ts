@@ -1,6 +1,7 @@
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node'
 import { z } from 'zod'
 import { EntraSyncError } from '../errors.ts'
+import { abortedError } from './abort.ts'
 import { tokenResource } from './errors.ts'
 import { readText } from './read-body.ts'
 
@@ -92,6 +93,7 @@ export async function loginFetch(
     }
   } catch (error) {
     if (error instanceof EntraSyncError) throw error
+    if (signal?.aborted) throw abortedError(signal)
     throw new EntraSyncError('transient', `The login service ${new URL(loginUrl).host} did not answer.`, {
       code: timeout.aborted ? 'login_timeout' : 'login_unreachable',
       resource: tokenResource,

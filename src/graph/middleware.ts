@@ -47,6 +47,8 @@ function authentication(client: ClientContext): Middleware {
     if (status !== 401 && !stale403) return
     if (stale403) renewedFor403 = true
     client.tokens.drop(client.entraTenantId, token)
+    // What the token's own request throws must not be judged by this answer.
+    call.answer = undefined
     const fresh = await client.tokens.get(client.entraTenantId, call.signal)
     client.usage.retries += 1
     setHeader(context, 'Authorization', `Bearer ${fresh.value}`)

@@ -19,7 +19,7 @@ const organizationsSchema = z.array(
     verifiedDomains: z.array(z.object({ name: z.string(), isDefault: z.boolean().nullish() })).nullish(),
   }),
 )
-const bodySchema = z.object({ value: z.unknown() })
+const bodySchema = z.object({ value: z.unknown().optional() })
 
 /** Reads the tenant's own record. Throws malformed unless exactly one comes. */
 export async function readOrganization(

@@ -47,7 +47,7 @@ export function readPage(graphUrl: string, link: string, body: unknown): GraphPa
 }
 
 /**
- * Yields the pages from `start` on. While the consumer works on one page the next is already on its way, just one:
+ * Yields the pages from a path or link on. While the consumer works on one page the next is already on its way, just one:
  * memory is two pages. When the consumer stops (return, throw, signal) that request is aborted and awaited, so no
  * socket and no unhandled rejection outlives the loop. A page whose nextLink was followed before is malformed and is
  * not yielded, nor is one beyond `maxPages`.
@@ -55,9 +55,10 @@ export function readPage(graphUrl: string, link: string, body: unknown): GraphPa
 export async function* pages(
   context: ClientContext,
   get: (link: string, options: { signal: AbortSignal }) => Promise<unknown>,
-  start: string,
+  pathOrLink: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<GraphPage, void, undefined> {
+  const start = graphLink(context.graphUrl, pathOrLink)
   const stop = new AbortController()
   const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
   const followed = new Set<string>([digest(start)])
