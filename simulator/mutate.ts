@@ -197,10 +197,14 @@ const changes: Record<Kind, (state: State) => Outcome> = {
   },
   dissolve(state) {
     if (state.groups.length < 2) return null
-    const { id } = take(state.groups, state.random)
+    const { id, groupTypes } = take(state.groups, state.random)
     state.tenant.directory.deleteGroup(id)
-    state.gone.groups.push(id)
-    state.members = state.members.filter((edge) => edge.groupId !== id)
+    // Only Microsoft 365 groups can be restored; the others leave the groups that they were in, too.
+    const restorable = groupTypes.includes('Unified')
+    if (restorable) state.gone.groups.push(id)
+    state.members = state.members.filter(
+      (edge) => edge.groupId !== id && (restorable || edge.memberId !== id),
+    )
     return { id }
   },
   undissolve(state) {

@@ -35,6 +35,7 @@ export function seedDirectory(directory: Directory, plan: SeedPlan): void {
     // Leavers of the last weeks: still restorable, still in their groups.
     if (person.kind === 'member' && plan.users >= 20 && random() < 0.01) directory.deleteUser(person.id)
   }
+  directory.settle()
 }
 
 function seedUsers(directory: Directory, plan: SeedPlan, hybrid: boolean, random: Random): SeededUser[] {
