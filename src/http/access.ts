@@ -3,10 +3,10 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { getCookie } from 'hono/cookie'
 import type { OpsToken } from '../config.ts'
 import type { Failures } from './failures.ts'
-import { personOfToken, sameSecret, type Person, type Sessions } from './sessions.ts'
+import { signedInByToken, sameSecret, type SignedIn, type Sessions } from './sessions.ts'
 
 export interface HttpEnv {
-  Variables: { person: Person; nonce: string }
+  Variables: { signedIn: SignedIn; nonce: string }
 }
 
 export interface Access {
@@ -19,6 +19,8 @@ export interface Access {
   secure: boolean
   metricsToken: string | null
 }
+
+export const dashboardPath = '/queues'
 
 /** Routes that answer without sign-in. /metrics has a rule of its own. Everything else is denied by default. */
 export const openRoutes = ['/livez', '/readyz', '/sign-in']
@@ -43,23 +45,23 @@ export function guard(access: Access): MiddlewareHandler<HttpEnv> {
     if (bearer !== null) {
       const wait = access.failures.waitSeconds(addressOf(context))
       if (wait > 0) return tooMany(context, wait)
-      const person = personOfToken(access.tokens, bearer)
-      if (person === null) {
+      const signedIn = signedInByToken(access.tokens, bearer)
+      if (signedIn === null) {
         access.failures.add(addressOf(context))
         return unauthorized(context)
       }
       // A browser never sends this header by itself, so there is nothing to forge.
-      context.set('person', person)
+      context.set('signedIn', signedIn)
       return next()
     }
-    const person = access.sessions.find(getCookie(context, cookieName(access.secure)) ?? '')
-    if (person === null) {
+    const signedIn = access.sessions.find(getCookie(context, cookieName(access.secure)) ?? '')
+    if (signedIn === null) {
       const forPeople = reading && (context.req.header('accept') ?? '').includes('text/html')
       return forPeople ? context.redirect('/sign-in') : unauthorized(context)
     }
     if (!reading && !fromOurPages(access, context))
       return context.text('This request comes from another site.\n', 403)
-    context.set('person', person)
+    context.set('signedIn', signedIn)
     return next()
   }
 }

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
-import type { HttpEnv } from './access.ts'
+import { dashboardPath, type HttpEnv } from './access.ts'
 
 /**
- * Security headers of every answer. Scripts come from this server only and never inline; inline styles need the
- * answer's nonce (script and style are what an injected display name would need).
+ * Security headers of every answer. Scripts come from this server only and never inline, which is what an injected
+ * display name would need. Inline styles need the answer's nonce, but for the dashboard: its dialogs and icons bring
+ * style elements of their own.
  */
 export function securityHeaders(secure: boolean): MiddlewareHandler<HttpEnv> {
   return async (context, next) => {
@@ -12,12 +13,14 @@ export function securityHeaders(secure: boolean): MiddlewareHandler<HttpEnv> {
     context.set('nonce', nonce)
     await next()
     const headers = context.res.headers
+    const { pathname } = new URL(context.req.url)
+    const dashboard = pathname === dashboardPath || pathname.startsWith(`${dashboardPath}/`)
     headers.set(
       'Content-Security-Policy',
       [
         "default-src 'none'",
         "script-src 'self'",
-        `style-src 'self' 'nonce-${nonce}'`,
+        `style-src 'self' ${dashboard ? "'unsafe-inline'" : `'nonce-${nonce}'`}`,
         "img-src 'self' data:",
         "font-src 'self'",
         "connect-src 'self'",
@@ -28,7 +31,8 @@ export function securityHeaders(secure: boolean): MiddlewareHandler<HttpEnv> {
     )
     headers.set('X-Content-Type-Options', 'nosniff')
     headers.set('X-Frame-Options', 'DENY')
-    headers.set('Referrer-Policy', 'no-referrer')
+    // Not no-referrer: browsers then send `Origin: null` with our own sign-in form, which we refuse.
+    headers.set('Referrer-Policy', 'same-origin')
     headers.set('Cross-Origin-Opener-Policy', 'same-origin')
     headers.set('Cross-Origin-Resource-Policy', 'same-origin')
     headers.set('Permissions-Policy', 'camera=(), microphone=(), geolocation=()')

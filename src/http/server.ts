@@ -3,11 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
 import type { Config, OpsToken } from '../config.ts'
 import { EntraSyncError, describeError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { guard, type Access, type HttpEnv } from './access.ts'
-import { createDashboard, dashboardPath, type DashboardDeps } from './dashboard.ts'
+import { dashboardPath, guard, type Access, type HttpEnv } from './access.ts'
+import { createDashboard, type DashboardDeps } from './dashboard.ts'
 import { createFailures } from './failures.ts'
 import { securityHeaders } from './headers.ts'
 import { liveness, readiness, watchEventLoop, type HealthDeps } from './health.ts'
@@ -109,6 +110,7 @@ export async function createRoutes(
 
   app.notFound((context) => context.json({ error: 'not_found' }, 404))
   app.onError((error, context) => {
+    if (error instanceof HTTPException) return error.getResponse()
     deps.log.error({ err: error, method: context.req.method, path: context.req.path }, 'a request failed')
     return context.json({ error: 'failed', detail: 'See the log of the daemon.' }, 500)
   })

@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { OpsRole, OpsToken } from '../config.ts'
 
 /** Somebody who has shown an ops token. `name` says in logs which one without telling it. */
-export interface Person {
+export interface SignedIn {
   role: OpsRole
   name: string
 }
@@ -16,22 +16,22 @@ const mostSessions = 1000
  * `now` is in milliseconds.
  */
 export function createSessions(now: () => number = Date.now) {
-  const sessions = new Map<string, { person: Person; endsAt: number }>()
+  const sessions = new Map<string, { signedIn: SignedIn; endsAt: number }>()
   return {
     lifetimeMs,
     /** @returns the id for the cookie. */
-    open(person: Person): string {
+    open(signedIn: SignedIn): string {
       const id = randomBytes(32).toString('base64url')
       for (const [key, session] of sessions) {
         if (session.endsAt > now() && sessions.size < mostSessions) break
         sessions.delete(key)
       }
-      sessions.set(digest(id), { person, endsAt: now() + lifetimeMs })
+      sessions.set(digest(id), { signedIn, endsAt: now() + lifetimeMs })
       return id
     },
-    find(id: string): Person | null {
+    find(id: string): SignedIn | null {
       const session = sessions.get(digest(id))
-      return session !== undefined && session.endsAt > now() ? session.person : null
+      return session !== undefined && session.endsAt > now() ? session.signedIn : null
     },
     close(id: string): void {
       sessions.delete(digest(id))
@@ -42,9 +42,9 @@ export function createSessions(now: () => number = Date.now) {
 export type Sessions = ReturnType<typeof createSessions>
 
 /** Compares against every token in constant time: hashes have one length, and no comparison is left out. */
-export function personOfToken(tokens: OpsToken[], given: string): Person | null {
+export function signedInByToken(tokens: OpsToken[], given: string): SignedIn | null {
   const wanted = Buffer.from(digest(given), 'hex')
-  let found: Person | null = null
+  let found: SignedIn | null = null
   for (const { token, role } of tokens) {
     const hash = digest(token)
     if (timingSafeEqual(Buffer.from(hash, 'hex'), wanted))

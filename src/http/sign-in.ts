@@ -4,7 +4,7 @@ import { html } from 'hono/html'
 import { z } from 'zod'
 import type { Log } from '../log.ts'
 import { addressOf, cookieName, tooMany, type Access, type HttpEnv } from './access.ts'
-import { personOfToken } from './sessions.ts'
+import { signedInByToken } from './sessions.ts'
 
 const form = z.object({ token: z.string().trim().min(1).max(1000) })
 
@@ -17,20 +17,20 @@ export function addSignIn(app: Hono<HttpEnv>, access: Access, log: Log): void {
     const wait = access.failures.waitSeconds(address)
     if (wait > 0) return tooMany(context, wait)
     const parsed = form.safeParse(await context.req.parseBody())
-    const person = parsed.success ? personOfToken(access.tokens, parsed.data.token) : null
-    if (person === null) {
+    const signedIn = parsed.success ? signedInByToken(access.tokens, parsed.data.token) : null
+    if (signedIn === null) {
       access.failures.add(address)
       log.warn({ address }, 'sign-in refused')
       return context.html(page(context.get('nonce'), 'No ops token is like this one.'), 401)
     }
-    setCookie(context, cookieName(access.secure), access.sessions.open(person), {
+    setCookie(context, cookieName(access.secure), access.sessions.open(signedIn), {
       path: '/',
       httpOnly: true,
       sameSite: 'Strict',
       secure: access.secure,
       maxAge: access.sessions.lifetimeMs / 1000,
     })
-    log.info({ address, person: person.name }, 'signed in')
+    log.info({ address, signedIn: signedIn.name }, 'signed in')
     return context.redirect('/queues', 303)
   })
 
@@ -47,6 +47,7 @@ function page(nonce: string, problem: string) {
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <link rel="icon" href="data:," />
         <title>Sign in – entra-sync</title>
         <style nonce="${nonce}">
           body {

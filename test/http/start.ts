@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Queue } from 'bullmq'
 import { onTestFinished } from 'vitest'
 import { startHttp, type HttpDeps } from '../../src/http/server.ts'
@@ -10,11 +11,11 @@ export const operatorToken = 'operator-token-of-the-tests'
 export const viewerToken = 'viewer-token-of-the-tests'
 
 /** The HTTP server on a free port over a database and queues of its own; all gone when the test ends. */
-export async function startTestHttp(options: Partial<HttpDeps> = {}) {
+export async function startTestHttp(options: Partial<HttpDeps> = {}, queueUrl: string | null = null) {
   const database = await testDatabase()
   onTestFinished(() => database.drop())
   const log = createLog({ level: 'silent', pretty: false })
-  const queues = await openQueues(database.url, { log })
+  const queues = await openQueues(queueUrl ?? database.url, { log, prefix: randomUUID() })
   onTestFinished(() => queues.close())
   const deps: HttpDeps = {
     db: database.db,
