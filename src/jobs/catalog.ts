@@ -61,5 +61,9 @@ export function payloadSchemas(): Record<QueueName, Record<string, unknown>> {
       .filter(([, job]) => job.queue === queue)
       .map(([name, job]) => ({ title: name, ...z.toJSONSchema(job.payload, { io: 'input' }) })),
   })
-  return { sync: of('sync'), control: of('control') }
+  // What the dashboard's form starts with; without it, every property, also those that only our own jobs set.
+  return {
+    sync: { ...of('sync'), examples: [{ entraTenantId: '', mode: 'delta' }] },
+    control: { ...of('control'), examples: [{}] },
+  }
 }
