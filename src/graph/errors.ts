@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { EntraSyncError, isEntraSyncError, type ErrorKind } from '../errors.ts'
+import { EntraSyncError, isEntraSyncError, type ErrorFacts, type ErrorKind } from '../errors.ts'
 
 interface ErrorBody {
   code?: string | undefined
@@ -136,15 +136,24 @@ function snakeCase(code: string): string {
 export function asOptional(error: unknown): EntraSyncError {
   if (!isEntraSyncError(error, 'access_lost') || (error.status !== 401 && error.status !== 403)) throw error
   if (error.code === 'directory_tenant_not_found' || error.resource === tokenResource) throw error
-  return new EntraSyncError('not_permitted', error.message, {
-    code: error.code,
-    status: error.status,
-    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-    ...(error.tenant === undefined ? {} : { tenant: error.tenant }),
-    ...(error.resource === undefined ? {} : { resource: error.resource }),
-    ...(error.requestId === undefined ? {} : { requestId: error.requestId }),
-    cause: error,
-  })
+  return restated(error, { kind: 'not_permitted' })
+}
+
+/** The same error of another kind or with another `retryAt`; the original is its cause. */
+export function restated(
+  error: EntraSyncError,
+  change: { kind?: ErrorKind; retryAt?: Date },
+): EntraSyncError {
+  const { code, remedy, tenant, resource, status, requestId, retryAt } = error
+  const facts: ErrorFacts = { code, cause: error }
+  if (remedy !== undefined) facts.remedy = remedy
+  if (tenant !== undefined) facts.tenant = tenant
+  if (resource !== undefined) facts.resource = resource
+  if (status !== undefined) facts.status = status
+  if (requestId !== undefined) facts.requestId = requestId
+  const at = change.retryAt ?? retryAt
+  if (at !== undefined) facts.retryAt = at
+  return new EntraSyncError(change.kind ?? error.kind, error.message, facts)
 }
 
 /** `resource` of errors of the token endpoint. */

@@ -2,6 +2,7 @@ import type { Middleware } from '@microsoft/microsoft-graph-client'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import { sleep } from './abort.ts'
 import { callOf, middleware, type Call, type ClientContext } from './call.ts'
+import { restated, tokenResource } from './errors.ts'
 import { isApplicationWide } from './gates.ts'
 import { pathOf } from './origin.ts'
 import { backoffMs, retryAfterMs } from './retry-after.ts'
@@ -23,6 +24,7 @@ export function retrying(client: ClientContext): Middleware {
     const call = callOf(context)
     let waited = 0
     let failures = 0
+    let broken = 0
     for (let attempt = 1; ; attempt++) {
       waited += await passGate(client, call, waited)
       call.answer = undefined
@@ -40,19 +42,27 @@ export function retrying(client: ClientContext): Middleware {
         client.gates.hold(throttledTenant(client, call), wait)
         const retryAt = new Date(Date.now() + wait)
         if (waited + wait > client.timings.maxInlineWaitMs || !mayRetry(client))
-          throw withRetryAt(error, retryAt)
+          throw restated(error, { retryAt })
       } else {
-        failures += 1
-        const allowed =
-          error.kind === 'transient' ? attempts : error.kind === 'malformed' && isBroken(call) ? 2 : 1
+        const isBroken = error.kind === 'malformed' && answeredWell(call)
+        if (isBroken) broken += 1
+        else failures += 1
+        const hopeless = isBroken ? broken > 1 : error.kind !== 'transient' || failures >= attempts
         // The token's own faults were retried where they happened.
-        if (failures >= allowed || error.resource === 'token' || !mayRetry(client)) throw error
-        const wait = Math.max(askedWaitMs(client, call) ?? 0, backoffMs(client.timings.backoffMs, failures))
+        if (hopeless || error.resource === tokenResource || !mayRetry(client)) throw error
+        const wait = Math.max(
+          askedWaitMs(client, call) ?? 0,
+          backoffMs(client.timings.backoffMs, failures + broken),
+        )
         if (waited + wait > client.timings.maxInlineWaitMs) throw error
         await sleep(wait, call.signal)
         waited += wait
       }
       client.usage.retries += 1
+      client.log.debug(
+        { tenant: client.entraTenantId, resource: pathOf(call.link), code: error.code, attempt },
+        'a Graph call is tried again',
+      )
     }
   })
 }
@@ -97,23 +107,10 @@ function throttledTenant(client: ClientContext, call: Call): string | null {
 }
 
 /** A 2xx body that could not be read is worth one more attempt; a 400 is the same the second time. */
-function isBroken(call: Call): boolean {
+function answeredWell(call: Call): boolean {
   return call.answer !== undefined && call.answer.status < 300
 }
 
 function mayRetry({ usage }: ClientContext): boolean {
   return usage.retries < retryFloor + usage.requests * retryShare
-}
-
-function withRetryAt(error: EntraSyncError, retryAt: Date): EntraSyncError {
-  return new EntraSyncError(error.kind, error.message, {
-    code: error.code,
-    retryAt,
-    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-    ...(error.tenant === undefined ? {} : { tenant: error.tenant }),
-    ...(error.resource === undefined ? {} : { resource: error.resource }),
-    ...(error.status === undefined ? {} : { status: error.status }),
-    ...(error.requestId === undefined ? {} : { requestId: error.requestId }),
-    cause: error,
-  })
 }
