@@ -14,11 +14,6 @@ export interface BaselineTarget {
   databaseUrl: string
 }
 
-export interface BaselineResult {
-  requests: number
-  rows: number
-}
-
 const tables = `
   create schema if not exists baseline;
   create table if not exists baseline.users (id uuid primary key, upn text, mail text, display_name text, given_name text,
@@ -35,7 +30,7 @@ const userSelect =
   'employeeId,accountEnabled,userType,assignedLicenses'
 
 /** One whole pass over one tenant, whether or not anything changed since the last. */
-export async function baselineSync(target: BaselineTarget): Promise<BaselineResult> {
+export async function baselineSync(target: BaselineTarget): Promise<void> {
   const authority = `${target.origin}/${target.entraTenantId}`
   const app = new ConfidentialClientApplication({
     auth: {
@@ -45,7 +40,6 @@ export async function baselineSync(target: BaselineTarget): Promise<BaselineResu
       knownAuthorities: [new URL(target.origin).host],
     },
   })
-  let requests = 1
   const client = Client.init({
     baseUrl: `${target.origin}/`,
     defaultVersion: 'v1.0',
@@ -59,9 +53,7 @@ export async function baselineSync(target: BaselineTarget): Promise<BaselineResu
   })
   const database = new pg.Client({ connectionString: target.databaseUrl })
   await database.connect()
-  let rows = 0
   const save = async (text: string, values: unknown[]): Promise<void> => {
-    rows++
     await database.query(text, values)
   }
 
@@ -69,14 +61,11 @@ export async function baselineSync(target: BaselineTarget): Promise<BaselineResu
   const listAll = async (path: string): Promise<Record<string, unknown>[]> => {
     const items: Record<string, unknown>[] = []
     const first = (await client.api(path).get()) as PageCollection
-    requests++
     const iterator = new PageIterator(client, first, (item: Record<string, unknown>) => {
       items.push(item)
       return true
     })
-    const before = iterator.getOdataNextLink()
     await iterator.iterate()
-    if (before) requests += Math.ceil(items.length / 999) - 1
     return items
   }
 
@@ -130,5 +119,4 @@ export async function baselineSync(target: BaselineTarget): Promise<BaselineResu
   } finally {
     await database.end()
   }
-  return { requests, rows }
 }
