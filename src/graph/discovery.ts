@@ -51,7 +51,7 @@ export async function tenantIdOf(
       remedy: 'Compare LOGIN_URL (or MICROSOFT_CLOUD) with the cloud of this tenant.',
     })
   }
-  checkCloud(cloud, name, parsed.data.msgraph_host)
+  refuseOtherCloud(cloud, name, parsed.data.msgraph_host)
   return id.toLowerCase()
 }
 
@@ -76,8 +76,8 @@ function refusal(
   })
 }
 
-/** A tenant of GCC High is found at the global login host too, but its Graph is another one. */
-function checkCloud(
+/** Throws kind input for a Graph host that is not ours: a tenant of GCC High is found at the global login host too. A private cloud may name what it likes. */
+export function refuseOtherCloud(
   cloud: { loginUrl: string; graphUrl: string },
   name: string,
   graphHost: string | undefined,

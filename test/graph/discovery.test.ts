@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createGraph } from '../../src/graph/graph.ts'
-import { tenantIdOf } from '../../src/graph/discovery.ts'
+import { refuseOtherCloud, tenantIdOf } from '../../src/graph/discovery.ts'
 import { defaultTimings } from '../../src/graph/timings.ts'
 import { createLog } from '../../src/log.ts'
-import { caught } from './caught.ts'
+import { knownClouds } from '../../src/clouds.ts'
+import { caught, thrown } from './caught.ts'
 import { tenant } from './fake-cloud.ts'
 import { closeServers, tlsServer } from './tls-server.ts'
 
@@ -81,5 +82,23 @@ describe('tenantIdOf', () => {
     expect(
       await caught(tenantIdOf({ loginUrl: origin, graphUrl: origin }, defaultTimings, tenant, signal)),
     ).toMatchObject({ kind: 'aborted' })
+  })
+
+  it('refuses a tenant whose Graph is that of another cloud, except in a private one', () => {
+    const { global, usgovdod } = knownClouds
+    expect(thrown(() => refuseOtherCloud(global, 'x.example', 'graph.microsoft.us'))).toMatchObject({
+      kind: 'input',
+      code: 'tenant_in_other_cloud',
+    })
+    expect(thrown(() => refuseOtherCloud(usgovdod, 'x.example', 'graph.microsoft.us'))).toMatchObject({
+      code: 'tenant_in_other_cloud',
+    })
+    refuseOtherCloud(global, 'x.example', 'Graph.Microsoft.com')
+    refuseOtherCloud(global, 'x.example', undefined)
+    refuseOtherCloud(
+      { loginUrl: 'https://localhost:1', graphUrl: 'https://localhost:1' },
+      'x.example',
+      'graph.microsoft.com',
+    )
   })
 })
