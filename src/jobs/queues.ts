@@ -1,6 +1,12 @@
-import { createPostgresBackend, Queue, Worker, type Processor, type WorkerOptions } from 'bullmq'
+import {
+  createPostgresBackend,
+  Queue,
+  Worker,
+  type PostgresPoolConfig,
+  type Processor,
+  type WorkerOptions,
+} from 'bullmq'
 import type { Log } from '../log.ts'
-import { isEntraSyncError, type EntraSyncError } from '../errors.ts'
 import { queueNames, type QueueName } from './catalog.ts'
 import {
   addressOf,
@@ -72,7 +78,7 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
         : // The class's type parameters name its backend; every method we and the dashboard use is the same on both.
           (new Queue(
             name,
-            { connection: { ...postgresConnection(queueUrl, schema, 3) }, defaultJobOptions: retention },
+            { connection: postgresConnection(queueUrl, schema, 3), defaultJobOptions: retention },
             createPostgresBackend,
           ) as unknown as Queue)
     queue.on('error', report(name))
@@ -98,7 +104,7 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
             string,
             ReturnType<typeof createPostgresBackend>,
             object,
-            PostgresConnection
+            PostgresPoolConfig
           >(
             name,
             processor,
@@ -117,7 +123,7 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
     address,
     all,
     openWorker,
-    ping: () => withDeadline(queues.sync.getJobCounts('active'), address, 2000),
+    ping: () => answering(address, queues.sync.getJobCounts('active')),
     close: async () => {
       const closed = await Promise.allSettled(all.map((queue) => queue.close()))
       for (const result of closed) {
@@ -127,39 +133,47 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
   }
 }
 
-type PostgresConnection = { connectionString: string; schema: string; max: number; application_name: string }
-
-function postgresConnection(connectionString: string, schema: string, max: number): PostgresConnection {
-  return { connectionString, schema, max, application_name: 'entra-sync queue' }
-}
-
-/** Adds through `add`; what the driver throws becomes an EntraSyncError of kind `queue`. */
-export async function adding<T>(address: string, add: () => Promise<T>): Promise<T> {
-  try {
-    return await add()
-  } catch (error) {
-    throw notAccepted(error, address)
+function postgresConnection(connectionString: string, schema: string, max: number): PostgresPoolConfig {
+  return {
+    connectionString,
+    schema,
+    max,
+    application_name: 'entra-sync queue',
+    connectionTimeoutMillis: 5000,
   }
 }
 
-function notAccepted(error: unknown, address: string): EntraSyncError {
-  if (isEntraSyncError(error)) return error
-  return queueError(
-    `The queue at ${address} did not take a job`,
-    error,
-    'What was asked is kept in the database and is taken up when the queue answers again.',
-  )
+/**
+ * Adds through `add`. What the driver throws becomes an EntraSyncError of kind `queue`, and so does silence: a command
+ * to a server that has gone may wait for ever.
+ */
+export async function adding<T>(address: string, add: () => Promise<T>): Promise<T> {
+  try {
+    return await withDeadline(add(), 10_000)
+  } catch (error) {
+    throw queueError(
+      `The queue at ${address} did not take a job`,
+      error,
+      'What was asked is kept in the database and is taken up when the queue answers again.',
+    )
+  }
 }
 
-async function withDeadline(work: Promise<unknown>, address: string, ms: number): Promise<void> {
+async function answering(address: string, work: Promise<unknown>): Promise<void> {
+  try {
+    await withDeadline(work, 2000)
+  } catch (error) {
+    throw queueError(`The queue at ${address} does not answer`, error, 'Start it, or correct QUEUE_URL.')
+  }
+}
+
+async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
   })
   try {
-    await Promise.race([work, late])
-  } catch (error) {
-    throw queueError(`The queue at ${address} does not answer`, error, 'Start it, or correct QUEUE_URL.')
+    return await Promise.race([work, late])
   } finally {
     clearTimeout(timer)
   }

@@ -18,7 +18,9 @@ export type Verdict =
 export function verdictOfRun(run: RunResult): Verdict {
   switch (run.status) {
     case 'finished':
-      return run.outcome === 'failed' ? failedRun(run) : completed(describeRun(run), 'now')
+      return run.outcome === 'failed' || run.outcome === 'partial'
+        ? failedRun(run)
+        : completed(describeRun(run), 'now')
     case 'yielded':
       return completed(`run ${run.runId} yielded its slot and goes on`, 'continue')
     case 'busy':
@@ -73,7 +75,7 @@ export function verdictOfError(thrown: unknown): Verdict {
   }
 }
 
-/** A failed run was recorded as such, and its request is open again: it is tried again whatever the error was. */
+/** A failed or partial run put its request back: it is tried again whatever the error was. */
 function failedRun(run: RunResult): Verdict {
   const error = run.error ?? new EntraSyncError('transient', 'The run failed.', { code: 'run_failed' })
   const failed = { job: 'failed', error, again: 'back-off' } as const

@@ -82,11 +82,11 @@ async function findForgotten({ db, healAfterMs: after = healAfterMs }: TickConte
     select r.entra_tenant_id as "entraTenantId", r.requested_seq as "requestSeq",
       least(r.priority, coalesce(r.serving_priority, r.priority)) as priority
     from entra_sync.sync_requests r
-    join entra_sync.entra_tenants e using (entra_tenant_id)
+    join entra_sync.tenant_status s using (entra_tenant_id)
     left join entra_sync.sync_leases l using (entra_tenant_id)
     where r.requested_seq > r.served_seq
       and r.requested_at < now() - make_interval(secs => ${after / 1000})
-      and e.consecutive_failures = 0 and e.gone_at is null
+      and s.consecutive_failures = 0 and s.scheduled
       and coalesce(l.expires_at, '-infinity') < now() and coalesce(l.throttled_until, '-infinity') < now()
     order by r.requested_at limit ${batch}`.execute(db)
   return rows.map((row) => ({ ...row, once: true }))

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue, createPostgresBackend } from 'bullmq'
+import { Redis } from 'ioredis'
 import type { Handlers } from '../../src/jobs/catalog.ts'
 import { openQueues, type Queues, type WorkerTimings } from '../../src/jobs/queues.ts'
 import type { Backend } from '../../src/jobs/queue-connection.ts'
@@ -51,6 +52,20 @@ export async function openTestQueues(backend: Backend, databaseUrl: string): Pro
       await Promise.all(strangers.map((queue) => queue.close()))
       await queues.close()
     },
+  }
+}
+
+/** One command to a Redis, past everything of ours. */
+export async function redisCommand(
+  url: string,
+  command: string,
+  ...args: (string | number)[]
+): Promise<unknown> {
+  const client = new Redis(url)
+  try {
+    return await client.call(command, ...args)
+  } finally {
+    client.disconnect()
   }
 }
 
