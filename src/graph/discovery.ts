@@ -76,17 +76,22 @@ function refusal(
   })
 }
 
-/** Throws kind input for a Graph host that is not ours: a tenant of GCC High is found at the global login host too. A private cloud may name what it likes. */
+/**
+ * Throws kind input for a Graph host of another cloud than ours: a tenant of GCC High is found at the global login
+ * host too. GCC High and DoD share their login host and are not told apart, since it is not documented which Graph
+ * host a DoD tenant's metadata names. A private cloud may name what it likes.
+ */
 export function refuseOtherCloud(
   cloud: { loginUrl: string; graphUrl: string },
   name: string,
   graphHost: string | undefined,
 ): void {
-  const known = Object.values(knownClouds).some(({ loginUrl }) => loginUrl === cloud.loginUrl)
-  if (!known || !graphHost || graphHost.toLowerCase() === new URL(cloud.graphUrl).host) return
+  const own = Object.values(knownClouds).filter(({ loginUrl }) => loginUrl === cloud.loginUrl)
+  const host = graphHost?.toLowerCase()
+  if (own.length === 0 || !host || own.some(({ graphUrl }) => new URL(graphUrl).host === host)) return
   throw new EntraSyncError(
     'input',
-    `${name} is a tenant of another Microsoft cloud: its Graph is ${graphHost.slice(0, 100)}.`,
+    `${name} is a tenant of another Microsoft cloud: its Graph is ${host.slice(0, 100)}.`,
     {
       code: 'tenant_in_other_cloud',
       remedy: 'Set MICROSOFT_CLOUD to the cloud of this tenant and register the app there.',

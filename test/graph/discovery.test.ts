@@ -90,11 +90,12 @@ describe('tenantIdOf', () => {
       kind: 'input',
       code: 'tenant_in_other_cloud',
     })
-    expect(thrown(() => refuseOtherCloud(usgovdod, 'x.example', 'graph.microsoft.us'))).toMatchObject({
+    expect(thrown(() => refuseOtherCloud(usgovdod, 'x.example', 'graph.microsoft.com'))).toMatchObject({
       code: 'tenant_in_other_cloud',
     })
     refuseOtherCloud(global, 'x.example', 'Graph.Microsoft.com')
     refuseOtherCloud(global, 'x.example', undefined)
+    refuseOtherCloud(usgovdod, 'x.example', 'graph.microsoft.us')
     refuseOtherCloud(
       { loginUrl: 'https://localhost:1', graphUrl: 'https://localhost:1' },
       'x.example',
