@@ -77,7 +77,8 @@ export function createClient(context: ClientContext): GraphClient {
         throw malformed('count_no_number', 'The count is no number.', pathOf(link))
       return Number(text)
     },
-    pages: (pathOrLink, { signal } = {}) => pages(context, client.get, pathOrLink, signal),
+    pages: (pathOrLink, { signal } = {}) =>
+      pages(context, (link, options) => client.get(link, options), pathOrLink, signal),
     batch: (requests, { signal } = {}) =>
       batch(context, requests, signal, (body) =>
         send(

@@ -32,7 +32,7 @@ export function createGraph(options: GraphOptions): Graph {
   const tokens = createTokens({
     loginUrl,
     graphUrl,
-    appFor: options.appFor,
+    appFor: (entraTenantId) => options.appFor(entraTenantId),
     timings,
     maxTokens: limits.maxTokens,
   })

@@ -56,7 +56,9 @@ describe('$batch', () => {
       return { status: id === guid(4) ? 404 : 200, body: count }
     })
     const answers = await client.batch(requests(6))
-    expect([...answers].map(([, { status }]) => status).toSorted()).toEqual([200, 200, 200, 200, 404, 500])
+    expect([...answers].map(([, { status }]) => status).toSorted((a, b) => a - b)).toEqual([
+      200, 200, 200, 200, 404, 500,
+    ])
     expect(sizes).toEqual([6, 3, 2])
   })
 
