@@ -71,6 +71,13 @@ export function importCustomers(context: CommandContext, given: string[] | 'all'
   return withDatabase(context, async (db, url) => {
     const which = given === 'all' ? given : idsOf(await listKnownCustomers(db), given)
     const { imported, already } = await importListed(db, which, 'command')
+    if (imported.length + already.length === 0) {
+      throw new EntraSyncError('input', 'No customer with an active GDAP relationship is known.', {
+        code: 'no_customer',
+        remedy:
+          'Read them first: entra-sync customers discover; entra-sync customers list shows what is missing.',
+      })
+    }
     output.line(`Imported ${imported.length} customers; ${already.length} were imported already.`)
     if (imported.length > 0) {
       await withQueues(context, url, async (queues) => {
