@@ -1,4 +1,4 @@
--- Contract: docs/tables.md. Synced rows are keyed by entra_tenant_id; edges carry no foreign keys to their ends,
+-- Synced rows are keyed by entra_tenant_id; edges carry no foreign keys to their ends,
 -- because Graph delivers edges before the objects they join.
 
 -- Tenants and links ------------------------------------------------------------------------------------------

@@ -1,0 +1,140 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { startCloud, type Cloud, type CloudOptions } from '../../simulator/cloud.ts'
+import { enqueueSync } from '../../src/jobs/enqueue.ts'
+import { openQueues, type Queues } from '../../src/jobs/queues.ts'
+import { createLog } from '../../src/log.ts'
+import { requestSync } from '../../src/sync/requests.ts'
+import { compareCloud } from '../../src/cli/demo-truth.ts'
+import { testCa } from '../harness/ca.ts'
+import { testDatabase, type TestDatabase } from '../harness/database.ts'
+import { redisUrl } from '../harness/redis.ts'
+
+const timings = {
+  sync: { leaseMs: 1500, renewMs: 300, sliceMs: 60_000 },
+  worker: { lockDuration: 2000, stalledInterval: 500, maxStalledCount: 1000, drainDelay: 1 },
+  scheduler: { tickMs: 500, assertMs: 1000, healAfterMs: 500 },
+  stopMs: 5000,
+}
+
+export interface Fleet {
+  cloud: Cloud
+  database: TestDatabase
+  queues: Queues
+  workers: ChildProcess[]
+  /** Starts one more worker process and waits until it works. */
+  startWorker(): Promise<ChildProcess>
+  /** SIGKILL, and a new one in its place. */
+  replace(worker: ChildProcess): Promise<void>
+  ask(entraTenantId: string, mode?: 'delta' | 'full'): Promise<void>
+  /** Asks for every tenant and waits until all of it is served. */
+  settle(): Promise<void>
+  /** Every difference between the tables and the cloud. */
+  differences(): Promise<string[]>
+  close(): Promise<void>
+}
+
+/** A cloud, a database, a queue and worker processes, all of them real. The guard is set out of reach. */
+export async function startFleet(
+  backend: 'redis' | 'postgres',
+  workers: number,
+  options: CloudOptions,
+): Promise<Fleet> {
+  const cloud = await startCloud({ ...options, ca: testCa() })
+  const database = await testDatabase()
+  const prefix = `crash-${randomBytes(6).toString('hex')}`
+  const queueUrl = backend === 'redis' ? redisUrl() : database.url
+  const log = createLog({ level: 'silent', pretty: false })
+  const queues = await openQueues(queueUrl, { log, prefix })
+  const fleet: ChildProcess[] = []
+  await database.db
+    .insertInto('entra_tenants')
+    .values(cloud.tenants.map((tenant) => ({ entra_tenant_id: tenant.id, next_sync_at: '2100-01-01' })))
+    .execute()
+
+  const env = {
+    ...process.env,
+    DATABASE_URL: database.url,
+    QUEUE_URL: queueUrl,
+    MICROSOFT_CLOUD: 'custom',
+    LOGIN_URL: cloud.origin,
+    GRAPH_URL: cloud.origin,
+    PARTNER_CENTER_URL: cloud.origin,
+    DEFAULT_APP_CLIENT_ID: cloud.clientId,
+    DEFAULT_APP_CLIENT_SECRET: cloud.clientSecret,
+    HOLD_MIN: '1000000',
+    HOLD_MAX: '10000000',
+    SYNC_CONCURRENCY: '3',
+    LOG_LEVEL: process.env.TEST_LOG ?? 'fatal',
+    ENTRA_SYNC_TEST_TIMINGS: JSON.stringify(timings),
+    ENTRA_SYNC_TEST_PREFIX: prefix,
+  }
+  const self: Fleet = {
+    cloud,
+    database,
+    queues,
+    workers: fleet,
+    async startWorker() {
+      const child = spawn(process.execPath, ['test/crash/worker-process.ts'], {
+        env,
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      })
+      const ended = once(child, 'exit').then(([code]) =>
+        Promise.reject(new Error(`the worker ended with ${code}`)),
+      )
+      ended.catch(() => {})
+      await Promise.race([once(child, 'message'), ended])
+      fleet.push(child)
+      return child
+    },
+    async replace(worker) {
+      fleet.splice(fleet.indexOf(worker), 1)
+      const gone = once(worker, 'exit')
+      worker.kill('SIGKILL')
+      await gone
+      await self.startWorker()
+    },
+    async ask(entraTenantId, mode = 'delta') {
+      const { requestSeq } = await requestSync(database.db, {
+        entraTenantId,
+        mode,
+        requestedBy: 'test',
+        priority: 10,
+      })
+      await enqueueSync(queues, { entraTenantId, requestSeq, priority: 10 })
+    },
+    async settle() {
+      for (const tenant of cloud.tenants) await self.ask(tenant.id)
+      for (;;) {
+        const { rows } = await sql<{ open: number }>`
+          select count(*) as open from sync_requests where served_seq < requested_seq or serving_seq is not null`.execute(
+          database.db,
+        )
+        if (rows[0]?.open === 0) return
+        await sleep(100)
+      }
+    },
+    differences: () =>
+      compareCloud(
+        database.db,
+        cloud.controlUrl,
+        cloud.tenants.map(({ id, displayName, defaultDomain, userCount }) => ({
+          id,
+          displayName,
+          defaultDomain,
+          users: userCount,
+        })),
+      ),
+    async close() {
+      for (const worker of fleet) worker.kill('SIGKILL')
+      await queues.close()
+      await database.drop()
+      await cloud.close()
+    },
+  }
+  await Promise.all(Array.from({ length: workers }, () => self.startWorker()))
+  return self
+}
