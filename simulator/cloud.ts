@@ -66,7 +66,7 @@ export interface Cloud {
   issuer: TokenIssuer
   latencyMs: number
   /** By tenant id or domain, case-blind. */
-  findTenant(idOrDomain: string): TenantHandle | null
+  findTenant: (idOrDomain: string) => TenantHandle | null
   close(): Promise<void>
 }
 

@@ -4,7 +4,7 @@ import type { SimRequest, SimResponse, TenantHandle } from './types.ts'
 export interface ConsentContext {
   clientId: string
   tenants: readonly TenantHandle[]
-  findTenant(idOrDomain: string): TenantHandle | null
+  findTenant: (idOrDomain: string) => TenantHandle | null
 }
 
 /**

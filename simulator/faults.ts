@@ -174,7 +174,7 @@ export function createFaults(seed: number): Faults {
     },
     strike(tenantId, pathAndQuery, inBatch = false) {
       let latencyMs = 0
-      for (const fault of [...faults]) {
+      for (const fault of faults) {
         const { effect } = fault
         if (fault.tenantId !== undefined && fault.tenantId !== tenantId) continue
         if (inBatch && effect.kind !== 'status') continue

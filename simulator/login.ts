@@ -22,7 +22,7 @@ export interface LoginContext {
   issuer: TokenIssuer
   tokenLifetimeSeconds: number
   /** By tenant id or any verified domain, case-blind. */
-  findTenant(idOrDomain: string): TenantHandle | null
+  findTenant: (idOrDomain: string) => TenantHandle | null
   /** AADSTS code that a fault puts in the way of this tenant's token now. */
   refusalFor(tenant: TenantHandle): number | null
 }

@@ -61,9 +61,9 @@ export interface FaultView {
    * Says that a knob has just been applied. A knob set for the next N times falls back to its zero value after the
    * N-th; one set without a number stays.
    */
-  applied(knob: keyof DeltaKnobs): void
+  readonly applied: (knob: keyof DeltaKnobs) => void
   /** Reproducible random number in [0, 1), from the cloud's seed. */
-  random(): number
+  readonly random: () => number
 }
 
 /** Whether a request may be answered: throttling and status faults have their word first. */
