@@ -86,6 +86,7 @@ function planTenant(
       if (directory === undefined) {
         directory = new Directory({ tenantId: id, displayName, domains })
         seedDirectory(directory, { seed: directorySeed, users: userCount, groups, displayName, domains })
+        directory.settle()
       }
       return directory
     },

@@ -46,6 +46,8 @@ export interface DeltaKnobs {
   foreignNextLink: string | null
   /** The nextLink of a page is that page's own link. */
   nextLinkLoop: boolean
+  /** `value` is an object instead of an array. */
+  valueNotArray: boolean
   /** Collections whose objects (or members) come back with id and `@odata.type` only, as if a type's permission were missing. */
   reduced: SimCollection[]
   /** Collections that answer 403 `Authorization_RequestDenied`. */

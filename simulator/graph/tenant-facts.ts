@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import type { GraphContext, SimRequest, SimResponse } from '../types.ts'
+import { noObject, ok, unknownSegment } from './answers.ts'
+import { guarded } from './guard.ts'
+import { contextUrl } from './page-token.ts'
+import { organizationType, skuType } from './properties.ts'
+import type { EntityType } from './properties.ts'
+import { option, readSelect } from './query.ts'
+import { rolesFor } from './roles.ts'
+
+/** `/organization` and `/organization/{id}`: the tenant itself. */
+export function answerOrganization(request: SimRequest, context: GraphContext, rest: string[]): SimResponse {
+  const { tenant } = context
+  const initial = tenant.domains.find((domain) => domain.endsWith('.onmicrosoft.com'))
+  const synced = tenant.directory.users.order.some(
+    (user) => user.state === 'live' && user.properties['onPremisesSyncEnabled'] === true,
+  )
+  const organization = {
+    id: tenant.id,
+    displayName: tenant.displayName,
+    countryLetterCode: 'US',
+    createdDateTime: `${new Date(tenant.directory.createdAt).toISOString().slice(0, 19)}Z`,
+    onPremisesSyncEnabled: synced ? true : null,
+    tenantType: 'AAD',
+    verifiedDomains: tenant.domains.map((name) => ({
+      capabilities: 'Email, OfficeCommunicationsOnline',
+      isDefault: name === tenant.defaultDomain,
+      isInitial: name === initial,
+      name,
+      type: 'Managed',
+    })),
+  }
+  return guarded(context, 'organization', rolesFor.organization, () =>
+    answerAll(request, context, { path: 'organization', type: organizationType, all: [organization] }, rest),
+  )
+}
+
+/** `/subscribedSkus` and `/subscribedSkus/{id}`. */
+export function answerSkus(request: SimRequest, context: GraphContext, rest: string[]): SimResponse {
+  const { tenant } = context
+  return guarded(context, 'subscribedSkus', rolesFor.subscribedSkus, () => {
+    const all = tenant.directory.listSkus().map((sku) => ({
+      id: `${tenant.id}_${sku.skuId}`,
+      accountId: tenant.id,
+      accountName: tenant.defaultDomain.split('.')[0],
+      appliesTo: 'User',
+      capabilityStatus: sku.capabilityStatus,
+      consumedUnits: sku.consumed,
+      prepaidUnits: { enabled: sku.enabled, suspended: sku.suspended, warning: sku.warning, lockedOut: 0 },
+      servicePlans: sku.servicePlans.map((plan) => ({ ...plan, appliesTo: 'User' })),
+      skuId: sku.skuId,
+      skuPartNumber: sku.skuPartNumber,
+      subscriptionIds: [derivedId(tenant.id, sku.skuId)],
+    }))
+    return answerAll(request, context, { path: 'subscribedSkus', type: skuType, all }, rest)
+  })
+}
+
+/** A small collection, whole: no paging, as Graph answers these. */
+function answerAll(
+  request: SimRequest,
+  { origin }: GraphContext,
+  { path, type, all }: { path: string; type: EntityType; all: ({ id: string } & Record<string, unknown>)[] },
+  [id, child]: string[],
+): SimResponse {
+  const select = readSelect(option(request, '$select'), type)
+  if ('refusal' in select) return select.refusal
+  if (child !== undefined) return unknownSegment(child)
+  const render = (facts: Record<string, unknown>): object =>
+    Object.fromEntries(
+      (select.names ?? [...type.properties]).map((name) => [
+        name,
+        facts[name] ?? (type.collections.has(name) ? [] : null),
+      ]),
+    )
+  const context = contextUrl(origin, path, select.names)
+  if (id === undefined) return ok({ '@odata.context': context, value: all.map(render) })
+  const found = all.find((each) => each.id.toLowerCase() === id.toLowerCase())
+  return found === undefined ? noObject(id) : ok({ '@odata.context': `${context}/$entity`, ...render(found) })
+}
+
+/** A GUID that is always the same for the same words. */
+export function derivedId(...words: string[]): string {
+  const hex = createHash('sha256').update(words.join('/')).digest('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}
