@@ -54,7 +54,7 @@ export interface EntraTenantsTable {
   entra_tenant_id: string
   display_name: string | null
   default_domain: string | null
-  domains: Generated<string>
+  domains: Generated<string[]>
   partner_entra_tenant_id: string | null
   permission_level: Generated<'default' | 'custom'>
   app_id: string | null
@@ -94,7 +94,7 @@ export interface GdapRelationshipsTable {
   entra_tenant_id: string | null
   display_name: string | null
   status: string
-  roles: Generated<string>
+  roles: Generated<string[]>
   created_at: NullableTimestamp
   activated_at: NullableTimestamp
   ends_at: NullableTimestamp
@@ -125,7 +125,7 @@ export interface PersonsTable {
   on_premises_sam_account_name: string | null
   on_premises_security_identifier: string | null
   protected_reason: string | null
-  tags: Generated<string>
+  tags: Generated<string[]>
   first_seen_at: DefaultTimestamp
   changed_at: DefaultTimestamp
   deleted_at: NullableTimestamp
@@ -135,7 +135,7 @@ export interface PersonLicensesTable {
   entra_tenant_id: string
   object_id: string
   sku_id: string
-  disabled_plans: Generated<string>
+  disabled_plans: Generated<string[]>
 }
 
 export interface PersonLicenseSourcesTable {
@@ -216,15 +216,15 @@ export interface SyncRequestsTable {
   requested_seq: Generated<number>
   served_seq: Generated<number>
   mode: Generated<'delta' | 'full'>
-  collections: string | null
+  collections: string[] | null
   priority: Generated<number>
-  requested_by: Generated<string>
+  requested_by: Generated<string[]>
   requested_at: NullableTimestamp
   serving_seq: number | null
   serving_mode: 'delta' | 'full' | null
-  serving_collections: string | null
+  serving_collections: string[] | null
   serving_priority: number | null
-  serving_by: string | null
+  serving_by: string[] | null
 }
 
 export interface SyncLeasesTable {
@@ -266,15 +266,15 @@ export interface SyncCursorsTable {
 export interface SyncSeenTable {
   round_id: string
   kind: string
-  key: string
-  cleared: Generated<string>
+  key: string[]
+  cleared: Generated<string[]>
 }
 
 export interface SyncPendingRemovalsTable {
   round_id: string
   entra_tenant_id: string
   kind: 'person' | 'group' | 'membership' | 'license' | 'device' | 'sku'
-  key: string
+  key: string[]
   purged: Generated<boolean>
   first_seen_at: DefaultTimestamp
 }
@@ -282,7 +282,7 @@ export interface SyncPendingRemovalsTable {
 export interface SyncRunsTable {
   run_id: Generated<string>
   entra_tenant_id: string
-  trigger: Generated<string>
+  trigger: Generated<string[]>
   mode: 'delta' | 'full'
   started_at: DefaultTimestamp
   finished_at: NullableTimestamp
@@ -322,7 +322,7 @@ export interface HoldItemsTable {
   hold_id: string
   entra_tenant_id: string
   kind: string
-  key: string
+  key: string[]
 }
 
 export interface ProblemsTable {

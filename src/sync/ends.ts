@@ -138,9 +138,15 @@ function worstError(ends: readonly CollectionEnd[]): EntraSyncError | undefined 
   const errors = ends
     .filter((one) => one.collection.required)
     .flatMap((one) => (one.error ? [one.error] : []))
-  const rank = (error: EntraSyncError) =>
-    ['fenced', 'access_lost', 'wrong_tenant', 'transient', 'database', 'throttled'].indexOf(error.kind) & 0xff
   return errors.toSorted((a, b) => rank(a) - rank(b) || later(a, b))[0]
+}
+
+// What a person has to act on comes before what passes by itself.
+const telling = ['access_lost', 'wrong_tenant', 'database', 'transient', 'throttled']
+
+function rank(error: EntraSyncError): number {
+  const place = telling.indexOf(error.kind)
+  return place === -1 ? telling.length : place
 }
 
 function later(a: EntraSyncError, b: EntraSyncError): number {

@@ -77,12 +77,13 @@ export interface RoundFacts {
   now: Date
 }
 
+const full = (why: string) => ({ mode: 'full' as const, why })
+
 /** Whether the next round may build on the cursor; `why` tells people the reason of a full round. */
 export function roundMode(
   cursor: Cursor,
   facts: RoundFacts,
 ): { mode: 'delta' } | { mode: 'full'; why: string } {
-  const full = (why: string) => ({ mode: 'full' as const, why })
   const age = (date: Date | null) => (date === null ? Infinity : facts.now.getTime() - date.getTime())
   if (!facts.delta) return full('a list has no delta')
   if (facts.requested === 'full') return full('requested')

@@ -54,6 +54,13 @@ const remove = (...which: number[]) =>
     which.map((n) => removed(guid(n, 1))),
   )
 
+const edges = async () =>
+  (
+    await sql<{
+      n: number
+    }>`select count(*) as n from group_members where member_id = ${guid(3, 1)}`.execute(db)
+  ).rows[0]?.n
+
 async function heldSix() {
   remove(...numbers(6))
   expect(await sync()).toMatchObject({ outcome: 'held', summary: { users: { removed: 0, held: 6 } } })
@@ -164,12 +171,6 @@ test('when too many tenants are held within an hour, every removal freezes', asy
 })
 
 test('a purged user takes its edges along; a soft-deleted one keeps them until then', async () => {
-  const edges = async () =>
-    (
-      await sql<{
-        n: number
-      }>`select count(*) as n from group_members where member_id = ${guid(3, 1)}`.execute(db)
-    ).rows[0]?.n
   remove(3)
   await sync()
   expect(await edges()).toBe(1)

@@ -17,10 +17,10 @@ beforeEach(async () => {
 })
 afterEach(() => database.drop())
 
-const byHand = (upn: string, more: { deleted_at?: Date } = {}) =>
+const byHand = (upn: string, deleted_at: Date | null = null) =>
   db
     .insertInto('persons')
-    .values({ entra_tenant_id: tenant, user_principal_name: upn, tags: ['by hand'], ...more })
+    .values({ entra_tenant_id: tenant, user_principal_name: upn, tags: ['by hand'], deleted_at })
     .execute()
 const persons = () =>
   db
@@ -44,7 +44,7 @@ test('a hand-made person is adopted by its exact UPN in any case, and keeps its 
 test('two hand-made persons of one UPN: neither is adopted, and a problem says so', async () => {
   await byHand('user1@contoso.example')
   await byHand('User1@contoso.example')
-  await byHand('user2@contoso.example', { deleted_at: new Date() })
+  await byHand('user2@contoso.example', new Date())
   script.round('users', [user(1), user(2)])
   expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({ outcome: 'succeeded' })
   expect((await persons()).filter((person) => person.object_id !== null)).toMatchObject([

@@ -62,6 +62,23 @@ async function filled(users = 30) {
   expect(run).toMatchObject({ status: 'finished', outcome: 'succeeded', moreRequested: false })
 }
 
+const broken = () => new EntraSyncError('malformed', 'broken page', { code: 'no_page', requestId: 'r-1' })
+
+const lost = () =>
+  new EntraSyncError('access_lost', 'consent is gone', {
+    code: 'consent_revoked',
+    remedy: 'Consent again.',
+    requestId: 'r-2',
+  })
+
+const without = (missing: number) => numbers(30).map((n) => user(n, n <= missing ? { mail: null } : {}))
+
+const licences = (...skus: number[]) => ({
+  assignedLicenses: skus.map((n) => ({ skuId: guid(n, 3), disabledPlans: [] })),
+})
+
+const hidden = (members: object[]) => group(2, members, { visibility: 'HiddenMembership' })
+
 test('a first sync is full, writes what it reads and is fresh afterwards', async () => {
   await filled()
   expect(await live()).toEqual(numbers(30))
@@ -181,7 +198,6 @@ async function syncOnceMore() {
 
 test('two partial rounds running are followed by a full one, a third opens a problem that a good round closes', async () => {
   await filled()
-  const broken = () => new EntraSyncError('malformed', 'broken page', { code: 'no_page', requestId: 'r-1' })
   for (const mode of ['delta', 'delta', 'full']) {
     script.round('users', broken())
     const run = await syncOnce(scriptedContext(db, script), tenant)
@@ -229,12 +245,6 @@ test('an expired page token starts the round again from its start link, with not
 
 test('lost access freezes what is there, opens one problem with the remedy, and a good run closes it', async () => {
   await filled()
-  const lost = () =>
-    new EntraSyncError('access_lost', 'consent is gone', {
-      code: 'consent_revoked',
-      remedy: 'Consent again.',
-      requestId: 'r-2',
-    })
   for (const collection of ['users', 'groups', 'skus']) script.round(collection, lost())
   const run = await syncOnce(scriptedContext(db, script), tenant)
   expect(run).toMatchObject({ outcome: 'failed', error: { kind: 'access_lost' }, moreRequested: true })
@@ -284,7 +294,6 @@ test('throttled: the round stays open and goes on where it was', async () => {
 
 test('a full round clears a column it no longer shows, but not for a fifth of those that have it', async () => {
   await filled(30)
-  const without = (missing: number) => numbers(30).map((n) => user(n, n <= missing ? { mail: null } : {}))
   script.round('users', without(15), [])
   expect(await syncOnce(scriptedContext(db, script), tenant, { mode: 'full' })).toMatchObject({
     outcome: 'partial',
@@ -341,9 +350,6 @@ test('a protected person is never removed, and the skip is told', async () => {
 
 test('licences that a whole list no longer names are removed at the round end, changed ones at once', async () => {
   await filled()
-  const licences = (...skus: number[]) => ({
-    assignedLicenses: skus.map((n) => ({ skuId: guid(n, 3), disabledPlans: [] })),
-  })
   script.round(
     'users',
     numbers(20).map((n) => user(n, licences(1, 2))),
@@ -358,7 +364,6 @@ test('licences that a whole list no longer names are removed at the round end, c
 
 test('members of a group with hidden membership stay when the app may not see them', async () => {
   script.roles = ['Member.Read.Hidden']
-  const hidden = (members: object[]) => group(2, members, { visibility: 'HiddenMembership' })
   script.round(
     'users',
     numbers(5).map((n) => user(n)),

@@ -1,0 +1,196 @@
+import * as fc from 'fast-check'
+import { sql } from 'kysely'
+import { pino } from 'pino'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { startCloud, type Cloud } from '../../simulator/cloud.ts'
+import { mutate } from '../../simulator/mutate.ts'
+import { seededRandom } from '../../simulator/random.ts'
+import type { DeltaKnobs, TenantHandle } from '../../simulator/types.ts'
+import { createGraph, type Graph } from '../../src/graph/graph.ts'
+import type { SyncContext } from '../../src/sync/context.ts'
+import { runSync } from '../../src/sync/run.ts'
+import { testCa } from '../harness/ca.ts'
+import { compareWithTruth } from '../harness/compare.ts'
+import { testDatabase, type TestDatabase } from '../harness/database.ts'
+import { syncOnce } from './scripted.ts'
+
+const log = pino({ level: 'silent' })
+let database: TestDatabase
+let cloud: Cloud
+let graph: Graph
+
+beforeAll(async () => {
+  cloud = await startCloud({ ca: testCa(), sizes: [60, 40], customers: 1, groupsPerTenant: 8 })
+})
+afterAll(() => cloud.close())
+beforeEach(async () => {
+  database = await testDatabase()
+  graph = createGraph({
+    cloud: { loginUrl: cloud.origin, graphUrl: cloud.origin },
+    appFor: async () => ({ clientId: cloud.clientId, secret: cloud.clientSecret }),
+    log,
+  })
+  for (const { id } of cloud.tenants) {
+    await database.db.insertInto('entra_tenants').values({ entra_tenant_id: id }).execute()
+  }
+})
+afterEach(async () => {
+  cloud.faults.clear()
+  graph.close()
+  await database.drop()
+})
+
+function contextWith(overrides: Partial<SyncContext> = {}): SyncContext {
+  return {
+    db: database.db,
+    graphFor: (id) => graph.forTenant(id),
+    log,
+    worker: 'worker-1',
+    timings: { leaseMs: 60_000, renewMs: 15_000, sliceMs: 60_000 },
+    // What leaves in these small directories is a large share; the guard has its own tests.
+    guard: { holdMin: 1_000_000, holdPercent: 100, holdMax: 1_000_000 },
+    appIdFor: () => cloud.clientId,
+    intervals: { syncMs: 1_800_000, reconcileMs: 86_400_000 },
+    ...overrides,
+  }
+}
+
+/** Runs until nothing is wanted any more, as the queue would. */
+async function syncFully(context: SyncContext, id: string, wish: { mode?: 'full' } = {}) {
+  let run = await syncOnce(context, id, wish)
+  for (let slices = 0; run.status === 'yielded' && slices < 500; slices++) run = await runSync(context, id)
+  return run
+}
+
+const differences = (tenant: TenantHandle) => compareWithTruth(database.db, tenant.directory.truth())
+
+test('a full sync equals the directory, of each tenant on its own', async () => {
+  for (const tenant of cloud.tenants) {
+    expect(await syncFully(contextWith(), tenant.id)).toMatchObject({
+      status: 'finished',
+      outcome: 'succeeded',
+    })
+    expect(await differences(tenant)).toEqual([])
+  }
+  const sources = await sql<{ n: number }>`select count(*) as n from person_license_sources`.execute(
+    database.db,
+  )
+  const truth = cloud.tenants.flatMap((tenant) =>
+    tenant.directory.truth().users.flatMap((user) => user.licenseSources),
+  )
+  expect(sources.rows).toEqual([{ n: truth.length }])
+})
+
+test('a cycle without changes is exactly three requests to Graph', async () => {
+  const [, tenant] = cloud.tenants
+  if (tenant === undefined) throw new Error('no customer')
+  await syncFully(contextWith(), tenant.id)
+  cloud.requests.reset()
+  expect(await syncFully(contextWith(), tenant.id)).toMatchObject({ outcome: 'succeeded' })
+  const asked = Object.entries(cloud.requests.counts(tenant.id)).filter(([kind]) => !kind.includes('oauth2'))
+  expect(Object.fromEntries(asked)).toEqual({ '/groups/delta': 1, '/subscribedSkus': 1, '/users/delta': 1 })
+})
+
+const knobs: fc.Arbitrary<Partial<DeltaKnobs>> = fc.record(
+  {
+    replays: fc.double({ min: 0, max: 0.5, noNaN: true }),
+    duplicates: fc.double({ min: 0, max: 0.5, noNaN: true }),
+    shuffle: fc.boolean(),
+    splitMembers: fc.integer({ min: 1, max: 20 }),
+    emptyPages: fc.double({ min: 0, max: 0.5, noNaN: true }),
+    pageSize: fc.integer({ min: 1, max: 50 }),
+  },
+  { requiredKeys: [] },
+)
+
+test('whatever happens and however badly delta behaves, delta rounds end up equal to the directory', async () => {
+  const [, tenant] = cloud.tenants
+  if (tenant === undefined) throw new Error('no customer')
+  await syncFully(contextWith(), tenant.id)
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 25 }), fc.integer(), knobs), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      fc.boolean(),
+      async (rounds, sliced) => {
+        const timings = { leaseMs: 60_000, renewMs: 15_000, sliceMs: sliced ? 0 : 60_000 }
+        for (const [changes, seed, knobsOfRound] of rounds) {
+          mutate(tenant, changes, seededRandom(seed))
+          cloud.faults.knobs(tenant.id, knobsOfRound)
+          const run = await syncFully(contextWith({ timings }), tenant.id)
+          cloud.faults.clear()
+          expect(run).toMatchObject({ status: 'finished', outcome: 'succeeded' })
+          expect(await differences(tenant)).toEqual([])
+        }
+      },
+    ),
+    { numRuns: 15 },
+  )
+})
+
+describe('faults on the way', () => {
+  let tenant: TenantHandle
+  beforeEach(async () => {
+    const customer = cloud.tenants[1]
+    if (customer === undefined) throw new Error('no customer')
+    tenant = customer
+    await syncFully(contextWith(), tenant.id)
+    mutate(tenant, 10, seededRandom(7))
+  })
+
+  test.each([410, 400] as const)(
+    'a refused delta token (%i) costs a full round and loses nothing',
+    async (status) => {
+      cloud.faults.knobs(tenant.id, { expiredDeltaToken: status }, 1)
+      const run = await syncFully(contextWith(), tenant.id)
+      expect(run).toMatchObject({ outcome: 'succeeded' })
+      expect([run.summary['users']?.mode, run.summary['groups']?.mode]).toContain('full')
+      expect(await differences(tenant)).toEqual([])
+    },
+  )
+
+  test('an expired page token starts the round again', async () => {
+    cloud.faults.knobs(tenant.id, { pageSize: 2 })
+    cloud.faults.knobs(tenant.id, { expiredPageToken: true }, 1)
+    expect(await syncFully(contextWith(), tenant.id, { mode: 'full' })).toMatchObject({
+      outcome: 'succeeded',
+    })
+    expect(await differences(tenant)).toEqual([])
+  })
+
+  test.each<[string, Partial<DeltaKnobs>]>([
+    ['a loop of links', { nextLinkLoop: true, pageSize: 5 }],
+    ['a foreign link', { foreignNextLink: 'https://evil.example', pageSize: 5 }],
+    ['reduced users', { reduced: ['users'] }],
+  ])(
+    '%s makes the round partial: nothing leaves, and the next good one repairs all',
+    async (_name, fault) => {
+      cloud.faults.knobs(tenant.id, fault)
+      const before = await compareWithTruth(database.db, tenant.directory.truth())
+      const run = await syncFully(contextWith(), tenant.id, { mode: 'full' })
+      expect(run).toMatchObject({ outcome: 'partial' })
+      expect(before.length).toBeGreaterThan(0)
+      const removed = await sql<{
+        n: number
+      }>`select count(*) as n from persons where deleted_at is not null`.execute(database.db)
+      expect(removed.rows).toEqual([{ n: 0 }])
+      cloud.faults.clear()
+      expect(await syncFully(contextWith(), tenant.id)).toMatchObject({ outcome: 'succeeded' })
+      expect(await differences(tenant)).toEqual([])
+    },
+  )
+
+  test('forbidden devices are a notice, forbidden groups are lost access', async () => {
+    cloud.faults.knobs(tenant.id, { forbidden: ['devices'] })
+    const run = await syncFully(contextWith(), tenant.id, { mode: 'full' })
+    expect(run).toMatchObject({ outcome: 'succeeded', summary: { devices: { verdict: 'not_permitted' } } })
+    cloud.faults.knobs(tenant.id, { forbidden: ['groups'] })
+    const lost = await syncFully(contextWith(), tenant.id)
+    expect(lost).toMatchObject({ outcome: 'failed', error: { kind: 'access_lost' } })
+    expect(await database.db.selectFrom('problems').select('closed_at').execute()).toEqual([
+      { closed_at: null },
+    ])
+  })
+})
