@@ -41,6 +41,8 @@ export async function postgresHome(dataDir: string, ephemeral: boolean): Promise
     ? randomBytes(6).toString('hex')
     : createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 16)
   const base = (await reachable(dirname(wanted))) ? wanted : join(shared, name)
+  // Apart from the next line: a recursive mkdir gives its mode to the folders above, too.
+  await mkdir(dirname(base), { recursive: true, mode: 0o755 })
   await mkdir(base, { recursive: true, mode: 0o700 })
   await chown(base, identity.uid, identity.gid)
   return {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -16,6 +16,8 @@ let apps: App[] = []
 beforeEach(async () => {
   database = await testDatabase()
   folder = await mkdtemp(join(tmpdir(), 'entra-sync-app-'))
+  // As root the embedded Postgres runs as another user, who must be able to come here.
+  await chmod(folder, 0o755)
 })
 afterEach(async () => {
   for (const app of apps) await app.stop()
