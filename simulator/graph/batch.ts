@@ -10,7 +10,7 @@ const partSchema = z.object({
   method: z.string().min(1),
   url: z.string().min(1),
   headers: z.record(z.string(), z.string()).optional(),
-  body: z.unknown(),
+  body: z.unknown().optional(),
   dependsOn: z.array(z.string()).optional(),
 })
 type Part = z.infer<typeof partSchema>
