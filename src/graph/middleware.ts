@@ -35,17 +35,15 @@ function originGuard(client: ClientContext): Middleware {
 /** Attaches the token; on 401 drops it, fetches one and replays, once. */
 function authentication(client: ClientContext): Middleware {
   const startedAt = Date.now()
-  let renewedFor403 = false
   return middleware(async (context, next) => {
     const call = callOf(context)
     const token = await client.tokens.get(client.entraTenantId, call.signal)
     setHeader(context, 'Authorization', `Bearer ${token.value}`)
     await next(context)
     const status = call.answer?.status
-    // A token keeps the roles of its birth for an hour, so a permission granted since looks missing; asked once a run.
-    const stale403 = status === 403 && token.obtainedAt < startedAt && !renewedFor403
+    // A token keeps the roles of its birth for an hour, so a permission granted since looks missing; a token of this run is not older.
+    const stale403 = status === 403 && token.obtainedAt < startedAt
     if (status !== 401 && !stale403) return
-    if (stale403) renewedFor403 = true
     client.tokens.drop(client.entraTenantId, token)
     // What the token's own request throws must not be judged by this answer.
     call.answer = undefined
