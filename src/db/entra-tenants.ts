@@ -78,12 +78,13 @@ export async function planNextSync(
 
 /** Tells the resolver that the inputs of every ImmyBot tenant linked to this Entra tenant have changed. */
 export async function raiseTargetsDirty(db: Kysely<Database>, entraTenantId: string): Promise<void> {
-  // Locked in one order, or two collections of one Entra tenant could wait for each other.
+  // Locked in one order, or two collections of one Entra tenant could wait for each other. Not FOR UPDATE: that waits
+  // for the key share that a page of users holds through persons.tenant_id, while that page waits for our lease row.
   await sql`
     with touched as (
       select tenant_id from tenants
       where tenant_id in (select tenant_id from tenant_links where entra_tenant_id = ${entraTenantId})
-      order by tenant_id for update
+      order by tenant_id for no key update
     )
     update tenants t set targets_dirty_seq = targets_dirty_seq + 1 from touched where t.tenant_id = touched.tenant_id`.execute(
     db,
