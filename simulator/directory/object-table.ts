@@ -2,7 +2,7 @@ import type { DirectoryObject } from './objects.ts'
 
 export type ChangeKind = 'created' | 'updated' | 'deleted' | 'restored' | 'purged' | 'member'
 
-/** One entry of a table's log. Entries of the same object are chained, so that a round finds them without an index. */
+/** One entry of a table's log. Entries of the same object are chained backwards, so that a round needs no index. */
 export interface Change {
   readonly seq: number
   readonly at: number
@@ -15,8 +15,6 @@ export interface Change {
   readonly memberId: string | null
   /** Seq of the object's change before; 0 = none. */
   readonly previous: number
-  /** Seq of the object's next change; 0 = none yet. */
-  next: number
 }
 
 const none: readonly string[] = []
@@ -56,8 +54,6 @@ export class ObjectTable<T extends DirectoryObject> {
 
   record(object: T, kind: ChangeKind, details: { names?: readonly string[]; memberId?: string } = {}): void {
     const seq = this.log.length + 1
-    const previous = this.log[object.lastSeq - 1]
-    if (previous !== undefined) previous.next = seq
     this.log.push({
       seq,
       at: this.#clock(),
@@ -66,7 +62,6 @@ export class ObjectTable<T extends DirectoryObject> {
       names: details.names ?? none,
       memberId: details.memberId ?? null,
       previous: object.lastSeq,
-      next: 0,
     })
     object.lastSeq = seq
   }
