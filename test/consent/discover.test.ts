@@ -86,7 +86,7 @@ describe('discovery', () => {
     ['customers', '^/tenantRelationships/delegatedAdminCustomers'],
     ['relationships', '^/tenantRelationships/delegatedAdminRelationships'],
   ])('tells an error on the second page of %s, and marks nothing', async (_, path) => {
-    const all = await open(301)
+    const all = await open(302)
     await discover(all)
     unlist(all, 7)
     all.cloud.faults.add({

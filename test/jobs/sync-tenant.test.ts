@@ -133,7 +133,7 @@ describe.each(backends)('sync-tenant on %s', (backend) => {
       const job = await engine.queues.sync.getJob(jobId)
       return job?.finishedOn === undefined ? null : job
     })
-    expect(failed.failedReason).toMatch(new RegExp(`^graph_503 ${name}: `))
+    expect(failed.failedReason).toMatch(new RegExp(`^service_not_available ${name}: `))
     const retries = await engine.queues.sync.getDelayed()
     expect(retries.map((job) => job.data as unknown)).toEqual([
       { entraTenantId: customer, requestSeq: 1, attempt: 1 },
@@ -164,7 +164,7 @@ describe.each(backends)('sync-tenant on %s', (backend) => {
       const job = await engine.queues.sync.getJob(bad.jobId)
       return job?.failedReason === undefined ? null : job
     })
-    expect(failed.failedReason).toMatch(new RegExp(`^aadsts700016 ${tenant.displayName}: `))
+    expect(failed.failedReason).toMatch(new RegExp(`^consent_required ${tenant.displayName}: `))
     await engine.served(other)
     expect(await persons(other)).toBe(10)
   })
