@@ -55,6 +55,10 @@ function contextWith(overrides: Partial<SyncContext> = {}): SyncContext {
   }
 }
 
+// Ids of new objects come out of the random numbers: the same seed twice would make the same user twice.
+let serial = 0
+const nextRandom = (seed: number) => seededRandom(seed * 1000 + ++serial)
+
 /** Runs until nothing is wanted any more, as the queue would. */
 async function syncFully(context: SyncContext, id: string, wish: { mode?: 'full' } = {}) {
   let run = await syncOnce(context, id, wish)
@@ -84,7 +88,17 @@ test('a full sync equals the directory, of each tenant on its own', async () => 
 test('a cycle without changes is exactly three requests to Graph', async () => {
   const [, tenant] = cloud.tenants
   if (tenant === undefined) throw new Error('no customer')
-  await syncFully(contextWith(), tenant.id)
+  // An optional read that was put off (Teams are throttled tightly) is caught up by the next cycle.
+  const notices = async () =>
+    (
+      await database.db
+        .selectFrom('sync_runs')
+        .select('collections')
+        .orderBy('started_at', 'desc')
+        .executeTakeFirst()
+    )?.collections
+  do await syncFully(contextWith(), tenant.id)
+  while (JSON.stringify(await notices()).includes('notices'))
   cloud.requests.reset()
   expect(await syncFully(contextWith(), tenant.id)).toMatchObject({ outcome: 'succeeded' })
   const asked = Object.entries(cloud.requests.counts(tenant.id)).filter(([kind]) => !kind.includes('oauth2'))
@@ -117,7 +131,7 @@ test('whatever happens and however badly delta behaves, delta rounds end up equa
       async (rounds, sliced) => {
         const timings = { leaseMs: 60_000, renewMs: 15_000, sliceMs: sliced ? 0 : 60_000 }
         for (const [changes, seed, knobsOfRound] of rounds) {
-          mutate(tenant, changes, seededRandom(seed))
+          mutate(tenant, changes, nextRandom(seed))
           cloud.faults.knobs(tenant.id, knobsOfRound)
           const run = await syncFully(contextWith({ timings }), tenant.id)
           cloud.faults.clear()
@@ -137,7 +151,7 @@ describe('faults on the way', () => {
     if (customer === undefined) throw new Error('no customer')
     tenant = customer
     await syncFully(contextWith(), tenant.id)
-    mutate(tenant, 10, seededRandom(7))
+    mutate(tenant, 10, nextRandom(7))
   })
 
   test.each([410, 400] as const)(
