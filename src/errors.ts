@@ -91,5 +91,6 @@ export function describeError(error: unknown): string {
   const where = [error.tenant && `tenant ${error.tenant}`, error.resource, error.requestId && `request ${error.requestId}`]
     .filter(Boolean)
     .join(', ')
-  return `${error.message}${where ? ` (${where})` : ''}${error.remedy ? ` ${error.remedy}` : ''}`
+  const facts = where ? ` (${where})` : ''
+  return `${error.message.replace(/\.$/, '')}${facts}.${error.remedy ? ` ${error.remedy}` : ''}`
 }

@@ -65,5 +65,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 process.exitCode = await main(process.argv.slice(2), process.env)
-// What still keeps the process alive after its work is done would be a leak; nobody should have to press Ctrl-C for it.
-setTimeout(() => process.exit(), 2000).unref()
+// Kept-alive connections to Graph would hold the process for seconds after its work is done.
+setTimeout(() => process.exit(), 250).unref()

@@ -57,7 +57,7 @@ export function withDatabase<T>(
     const db = openDatabase(url, {
       max: 3,
       applicationName: 'entra-sync command',
-      onError: (error) => context.log.warn({ err: error }, 'an idle database connection failed'),
+      onError: (error) => context.log.debug({ err: error }, 'an idle database connection failed'),
     })
     try {
       await assertSchema(db)
