@@ -5,9 +5,10 @@ import type { Cloud } from './cloud.ts'
 import { faultSchema, knobsSchema } from './faults.ts'
 import { mutate } from './mutate.ts'
 import { between, seededRandom } from './random.ts'
+import type { Random } from './random.ts'
 import { listen, readRequest } from './server.ts'
 import { relationship } from './tenants.ts'
-import type { SimRequest } from './types.ts'
+import type { SimRequest, TenantHandle } from './types.ts'
 
 const tenantId = z.guid()
 
@@ -110,8 +111,7 @@ function control(request: SimRequest, cloud: Cloud): unknown {
     case 'POST /mutate': {
       const { tenantId, count, seed } = mutateBody.parse(json())
       const tenant = known(cloud, tenantId)
-      const random = seededRandom(seed ?? between(Math.random, 1, 2 ** 31))
-      return { tenantId: tenant.id, changes: mutate(tenant, count, random) }
+      return { tenantId: tenant.id, changes: mutate(tenant, count, nextRandom(tenant, seed)) }
     }
     case 'POST /faults':
       return addFault(json(), cloud)
@@ -214,7 +214,16 @@ function changeGdap(body: z.output<typeof gdapBody>, cloud: Cloud): unknown {
   return tenant.gdap
 }
 
-function known(cloud: Cloud, idOrDomain: string): Cloud['tenants'][number] {
+const mutationsOf = new WeakMap<TenantHandle, number>()
+
+/** One seed given twice must not hire the same people twice: the count of calls is stirred in. */
+function nextRandom(tenant: TenantHandle, seed: number | undefined): Random {
+  const calls = mutationsOf.get(tenant) ?? 0
+  mutationsOf.set(tenant, calls + 1)
+  return seededRandom((seed ?? between(Math.random, 1, 2 ** 31)) + calls * 1_000_003)
+}
+
+function known(cloud: Cloud, idOrDomain: string): TenantHandle {
   const tenant = cloud.findTenant(idOrDomain)
   if (tenant === null) throw new NotThere(`The simulated cloud has no tenant ${idOrDomain}.`)
   return tenant

@@ -40,7 +40,7 @@ export function handleLogin(request: SimRequest, context: LoginContext): SimResp
   if (request.path === '/common/discovery/instance') return instanceDiscovery(request, context)
   const match = /^\/([^/]+)\/(.+)$/.exec(request.path)
   const tenant = match?.[1] ?? ''
-  switch (match?.[2]) {
+  switch (match?.[2] ?? '') {
     case 'v2.0/.well-known/openid-configuration':
     case '.well-known/openid-configuration':
       return oidcDiscovery(tenant, context)

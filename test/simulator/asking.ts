@@ -32,7 +32,7 @@ export function askGraph(
   cloud: Cloud,
   token: string,
   path: string,
-  init: RequestInit & { headers?: Record<string, string> } = {},
+  init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
 ): Promise<Response> {
   const url = path.startsWith('/') ? `${cloud.origin}/v1.0${path}` : path
   return fetch(url, { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } })
