@@ -11,7 +11,7 @@ export interface SimRequest {
   body: string
 }
 
-/** An answer; `body` is sent as JSON unless it is a string (`/$count` is plain text) or undefined (empty). */
+/** An answer; `body` is sent as JSON unless it is a string (plain text) or undefined (empty). */
 export interface SimResponse {
   status: number
   headers: Record<string, string>
@@ -59,10 +59,7 @@ export interface DeltaKnobs {
 /** What the Graph code may ask about this tenant's faults. */
 export interface FaultView {
   readonly knobs: Readonly<DeltaKnobs>
-  /**
-   * Says that a knob has just been applied. A knob set for the next N times falls back to its zero value after the
-   * N-th; one set without a number stays.
-   */
+  /** Says that a knob has just been applied: one set for the next N times is back at zero after the N-th. */
   readonly applied: (knob: keyof DeltaKnobs) => void
   /** Reproducible random number in [0, 1), from the cloud's seed. */
   readonly random: () => number
