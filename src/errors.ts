@@ -88,7 +88,11 @@ export function isEntraSyncError(error: unknown, kind?: ErrorKind): error is Ent
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (!isEntraSyncError(error)) return error.message
-  const where = [error.tenant && `tenant ${error.tenant}`, error.resource, error.requestId && `request ${error.requestId}`]
+  const where = [
+    error.tenant && `tenant ${error.tenant}`,
+    error.resource,
+    error.requestId && `request ${error.requestId}`,
+  ]
     .filter(Boolean)
     .join(', ')
   const facts = where ? ` (${where})` : ''

@@ -11,7 +11,7 @@ import { dashboardPath, guard, type Access, type HttpEnv } from './access.ts'
 import { createDashboard, type DashboardDeps } from './dashboard.ts'
 import { createFailures } from './failures.ts'
 import { securityHeaders } from './headers.ts'
-import { liveness, readiness, watchEventLoop, type HealthDeps } from './health.ts'
+import { liveness, readiness, watchEventLoop, type Check, type HealthDeps } from './health.ts'
 import { createMetrics } from './metrics.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
@@ -38,7 +38,6 @@ const closeGraceMs = 2000
 export async function startHttp(deps: HttpDeps): Promise<HttpServer> {
   const log = deps.log.child({ part: 'http' })
   let port = deps.http.port
-  const { hostname, protocol } = new URL(deps.http.publicUrl)
   const access: Access = {
     tokens: deps.opsTokens,
     sessions: createSessions(),
@@ -48,7 +47,7 @@ export async function startHttp(deps: HttpDeps): Promise<HttpServer> {
       deps.http.publicUrl,
       ...['localhost', '127.0.0.1', '[::1]'].map((name) => `http://${name}:${port}`),
     ],
-    secure: protocol === 'https:' && hostname !== 'localhost',
+    secure: deps.http.publicUrl.startsWith('https:'),
     metricsToken: deps.metricsToken,
   }
   const loop = watchEventLoop()
@@ -96,8 +95,11 @@ export async function createRoutes(
     const check = liveness(stallMs())
     return context.json({ status: check.ok ? 'live' : 'stalled', checks: [check] }, check.ok ? 200 : 503)
   })
+  // Anybody may ask, so all who ask at once share one look at the database.
+  let looking: Promise<Check[]> | null = null
   app.get('/readyz', async (context) => {
-    const checks = await readiness(deps)
+    looking ??= readiness(deps).finally(() => (looking = null))
+    const checks = await looking
     const ready = checks.every(({ ok }) => ok)
     return context.json({ status: ready ? 'ready' : 'not ready', checks }, ready ? 200 : 503)
   })
