@@ -17,6 +17,8 @@ function stopSignal(): AbortSignal {
       stop.abort(name)
     })
   }
+  // A process that was started with an IPC channel, as the demo's daemon is, leaves with its parent, even a killed one.
+  if (process.connected) process.once('disconnect', () => stop.abort('disconnect'))
   return stop.signal
 }
 

@@ -23,7 +23,8 @@ interface CollectionCounts {
 /** Keeps changing the simulated cloud, and prints what each delta brought into the tables, until the signal. */
 export async function followChanges({ db, controlUrl, tenants, say, signal }: LiveDemo): Promise<void> {
   const names = new Map(tenants.map((tenant) => [tenant.id, tenant.displayName]))
-  let since = new Date()
+  // A timestamp has microseconds in Postgres and milliseconds here, so the newest run would be found again by it.
+  const told = new Set((await finishedRuns(db)).map((run) => run.run_id))
   for (let turn = 0; !signal.aborted; turn++) {
     const tenant = tenants[(turn * 7) % tenants.length]
     if (tenant) {
@@ -39,14 +40,9 @@ export async function followChanges({ db, controlUrl, tenants, say, signal }: Li
     }
     await sleep(everyMs, undefined, { signal }).catch(() => {})
     if (signal.aborted) return
-    const runs = await db
-      .selectFrom('sync_runs')
-      .select(['entra_tenant_id', 'collections', 'finished_at', 'requests', 'outcome'])
-      .where('finished_at', '>', since)
-      .orderBy('finished_at')
-      .execute()
-    for (const run of runs) {
-      if (run.finished_at) since = run.finished_at
+    for (const run of await finishedRuns(db)) {
+      if (told.has(run.run_id)) continue
+      told.add(run.run_id)
       const changes = Object.entries(run.collections as Record<string, CollectionCounts>)
         .map(([name, counts]) => [name, counts.added ?? 0, counts.changed ?? 0, counts.removed ?? 0] as const)
         .filter(([, added, changed, removed]) => added + changed + removed > 0)
@@ -65,6 +61,18 @@ export async function followChanges({ db, controlUrl, tenants, say, signal }: Li
       say(`${clock()}  tables    ${rows[0]?.users} users, ${rows[0]?.members} memberships`)
     }
   }
+}
+
+/** The latest runs, oldest first: more than can end between two looks. */
+async function finishedRuns(db: Kysely<Database>) {
+  const runs = await db
+    .selectFrom('sync_runs')
+    .select(['run_id', 'entra_tenant_id', 'collections', 'requests', 'outcome'])
+    .where('finished_at', 'is not', null)
+    .orderBy('finished_at', 'desc')
+    .limit(200)
+    .execute()
+  return runs.reverse()
 }
 
 function clock(): string {
