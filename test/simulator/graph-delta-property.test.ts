@@ -109,7 +109,10 @@ interface Step {
   two: number
 }
 const steps = (most: number): fc.Arbitrary<Step[]> =>
-  fc.array(fc.record({ kind: fc.nat(13), one: fc.nat(10_000), two: fc.nat(10_000) }), { maxLength: most })
+  fc.array(fc.record({ kind: fc.nat(13), one: fc.nat(10_000), two: fc.nat(10_000) }), {
+    maxLength: most,
+    size: 'max',
+  })
 
 function apply({ directory }: Asked, { kind, one, two }: Step): void {
   const { users, groups } = directory
