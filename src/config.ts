@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { isatty } from 'node:tty'
 import { z } from 'zod'
 import { knownClouds, type Cloud, type CloudName } from './clouds.ts'
 import { environmentReader, type Problem } from './environment.ts'
@@ -63,7 +64,7 @@ const day = 24 * 60 * minute
  * as unset. Throws one EntraSyncError of kind `config` that lists every problem, never a secret. `terminal` decides
  * LOG_PRETTY's default.
  */
-export function loadConfig(env: NodeJS.ProcessEnv, terminal = process.stderr.isTTY === true): Config {
+export function loadConfig(env: NodeJS.ProcessEnv, terminal = isatty(2)): Config {
   const read = environmentReader(env)
 
   const port = read.value('HTTP_PORT', wholeNumber(0, 65_535), 8080)

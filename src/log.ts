@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import { destination, pino, stdSerializers, type DestinationStream, type Logger } from 'pino'
 import { PinoPretty } from 'pino-pretty'
 import type { LogLevel } from './config.ts'
@@ -34,7 +35,7 @@ export function createLog(
   const sink = options.pretty
     ? PinoPretty({
         destination: stream,
-        colorize: process.stderr.isTTY === true,
+        colorize: isatty(2),
         translateTime: 'SYS:HH:MM:ss',
         ignore: 'pid,hostname',
       })

@@ -53,7 +53,7 @@ export function liveness(stallMs: number): Check {
 /** Readiness by progress. A ping that works while nothing syncs is what an operator must not be told. */
 export async function readiness(deps: HealthDeps): Promise<Check[]> {
   const checks = await Promise.all([
-    check('schema', async () => void (await assertSchema(deps.db))),
+    check('schema', () => assertSchema(deps.db)),
     check('freshness', () => freshness(deps)),
     check('workers', () => workers(deps)),
     check('queue', async () => {

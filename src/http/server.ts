@@ -52,7 +52,8 @@ export async function startHttp(deps: HttpDeps): Promise<HttpServer> {
   }
   const loop = watchEventLoop()
   const app = await createRoutes({ ...deps, log }, access, loop.stallMs)
-  const server = createServer(getRequestListener(app.fetch))
+  const listen = getRequestListener(app.fetch)
+  const server = createServer((request, response) => void listen(request, response))
   server.requestTimeout = 30_000
   server.headersTimeout = 10_000
   await new Promise<void>((resolve, reject) => {
