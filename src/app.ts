@@ -48,6 +48,9 @@ export interface App {
   stop(): Promise<void>
 }
 
+/** Postgres takes 100 in all by default, and the queue's connections come on top; transactions are short. */
+const mostConnections = 30
+
 /** Less than the deadline of the whole stop (25 s): the rest is for what closes after the workers. */
 const stopWorkersMs = 20_000
 
@@ -64,7 +67,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       closers.add('embedded postgres', close),
     )
     const db = openDatabase(databaseUrl, {
-      max: config.syncConcurrency + 10,
+      max: Math.min(2 * config.syncConcurrency + 6, mostConnections),
       applicationName: 'entra-sync',
       onError: (error) => log.warn({ err: error }, 'an idle database connection failed'),
     })

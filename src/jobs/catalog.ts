@@ -11,6 +11,13 @@ export const priorities = { operator: 10, schedule: 20 } as const
 
 const entraTenantId = z.guid('must be the id of an Entra tenant, a GUID').toLowerCase()
 
+interface JobEntry {
+  queue: QueueName
+  payload: z.ZodType<Record<string, unknown>>
+  /** Runs every few seconds: its success is no news. */
+  quiet?: true
+}
+
 /**
  * Every job: its payload and its queue. Payloads are strict: a misspelt key
  * is told to the operator who typed it, never ignored.
@@ -29,7 +36,7 @@ export const catalog = {
       attempt: z.int().positive().optional(),
     }),
   },
-  tick: { queue: 'control', payload: z.strictObject({}) },
+  tick: { queue: 'control', payload: z.strictObject({}), quiet: true },
   'discover-customers': {
     queue: 'control',
     payload: z.strictObject({
@@ -38,7 +45,7 @@ export const catalog = {
     }),
   },
   housekeeping: { queue: 'control', payload: z.strictObject({}) },
-} as const satisfies Record<string, { queue: QueueName; payload: z.ZodType<Record<string, unknown>> }>
+} as const satisfies Record<string, JobEntry>
 
 export type JobName = keyof typeof catalog
 export type Payload<Name extends JobName> = z.infer<(typeof catalog)[Name]['payload']>
@@ -52,6 +59,12 @@ export type Handlers = { [Name in JobName]: Handler<Name> }
 /** True for a name in the catalog. */
 export function isJobName(name: string): name is JobName {
   return Object.hasOwn(catalog, name)
+}
+
+/** True for a job whose success is not worth a line in the log. */
+export function isQuiet(name: string): boolean {
+  const entry: JobEntry | null = isJobName(name) ? catalog[name] : null
+  return entry?.quiet === true
 }
 
 /** JSON schema of the payloads a queue takes, by queue name, for forms and documentation. */

@@ -14,10 +14,10 @@ export interface SyncWakeUp {
   attempt?: number
   delayMs?: number
   /**
-   * Waiting wake-ups of the same request count as one. Not for wake-ups that a running job adds: BullMQ would count
-   * that job itself as the first one and drop the second.
+   * Run sequence after which this one comes: wake-ups after the same run count as one, so that each Entra tenant has
+   * one of them in the queue and not one a tick. None for an operator's: it must not wait at another's priority.
    */
-  once?: boolean
+  afterRunSeq?: number
 }
 
 /** Adds wake-ups, in one call to the queue. Returns the job ids; one that was dropped as a duplicate has the first one's. */
@@ -25,29 +25,36 @@ export async function enqueueSync(queues: Queues, ...wakeUps: SyncWakeUp[]): Pro
   if (wakeUps.length === 0) return []
   const jobs = await adding(queues.address, () =>
     queues.sync.addBulk(
-      wakeUps.map(({ entraTenantId, requestSeq, priority, attempt, delayMs, once }) => ({
-        name: 'sync-tenant',
-        data: {
-          entraTenantId,
-          requestSeq,
-          ...(attempt !== undefined && { attempt }),
-        } satisfies Payload<'sync-tenant'>,
-        opts: {
-          priority: Math.max(1, priority),
-          ...(delayMs !== undefined && { delay: Math.max(0, Math.round(delayMs)) }),
-          ...(once === true && {
-            deduplication: {
-              id:
-                attempt === undefined
-                  ? `${entraTenantId}-${requestSeq}`
-                  : `${entraTenantId}-attempt-${attempt}`,
-            },
-          }),
-        },
-      })),
+      wakeUps.map((wakeUp) => {
+        const { entraTenantId, requestSeq, priority, attempt, delayMs } = wakeUp
+        const id = deduplicationId(wakeUp)
+        return {
+          name: 'sync-tenant',
+          data: {
+            entraTenantId,
+            requestSeq,
+            ...(attempt !== undefined && { attempt }),
+          } satisfies Payload<'sync-tenant'>,
+          opts: {
+            priority: Math.max(1, priority),
+            ...(delayMs !== undefined && { delay: Math.max(0, Math.round(delayMs)) }),
+            ...(id !== null && { deduplication: { id } }),
+          },
+        }
+      }),
     ),
   )
   return jobs.map((job) => job.id ?? '')
+}
+
+/** How long a duplicate counts as one. A key that BullMQ left behind (its issue 4311) keeps nobody for longer. */
+const onceMs = 10 * 60_000
+
+/** BullMQ counts a running job as well as a waiting one, so it must not be the id of the job that adds the next one. */
+function deduplicationId({ entraTenantId, attempt, afterRunSeq }: SyncWakeUp): string | null {
+  const epoch = Math.floor(Date.now() / onceMs)
+  if (attempt !== undefined) return `${entraTenantId}-attempt-${attempt}-${epoch}`
+  return afterRunSeq === undefined ? null : `${entraTenantId}-after-${afterRunSeq}-${epoch}`
 }
 
 /**
@@ -71,7 +78,6 @@ export async function syncNow(
     entraTenantId: request.entraTenantId,
     requestSeq,
     priority,
-    once: true,
   })
   return { requestSeq, jobId }
 }

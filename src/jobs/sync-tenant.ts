@@ -97,11 +97,18 @@ async function wakeAgain(
   if (request === null || request.requested_seq <= request.served_seq) return
   // A request that the run had before it and left open is the tick's: to wake at once would turn in circles.
   if (verdict.again === 'now' && request.requested_seq <= askedSeq) return
-  const wakeUp = { entraTenantId, requestSeq: request.requested_seq, priority: request.priority }
+  const state = await readSyncState(sync.db, entraTenantId)
+  if (state === null) return
+  const wakeUp = {
+    entraTenantId,
+    requestSeq: request.requested_seq,
+    priority: request.priority,
+    afterRunSeq: state.runSeq,
+  }
   if (verdict.job === 'failed') {
-    const failures = (await readSyncState(sync.db, entraTenantId))?.consecutiveFailures ?? 0
     const delayMs = (verdict.retryAt?.getTime() ?? Date.now() + soonMs) - Date.now()
-    await enqueueSync(queues, { ...wakeUp, delayMs, once: true, ...(failures > 0 && { attempt: failures }) })
+    const attempt = state.consecutiveFailures
+    await enqueueSync(queues, { ...wakeUp, delayMs, ...(attempt > 0 && { attempt }) })
     return
   }
   await enqueueSync(queues, after(verdict.again, wakeUp))

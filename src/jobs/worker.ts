@@ -2,7 +2,7 @@ import { DelayedError, UnrecoverableError, type Job } from 'bullmq'
 import { z } from 'zod'
 import { describeError, EntraSyncError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { catalog, isJobName, type Handlers, type JobName, type QueueName } from './catalog.ts'
+import { catalog, isJobName, isQuiet, type Handlers, type JobName, type QueueName } from './catalog.ts'
 import type { JobHelpers } from './helpers.ts'
 import { progressReporter } from './progress.ts'
 import type { Queues, WorkerTimings } from './queues.ts'
@@ -101,7 +101,7 @@ async function processJob(
   await progress.flush()
   switch (verdict.job) {
     case 'completed':
-      log.info({ result: verdict.result }, 'job completed')
+      log[isQuiet(job.name) ? 'debug' : 'info']({ result: verdict.result }, 'job completed')
       return jobText(verdict.result)
     case 'delayed': {
       log.info({ until: verdict.until, reason: verdict.reason }, 'job gives its slot back')

@@ -36,20 +36,22 @@ export async function runTick(context: TickContext): Promise<TickResult> {
 interface DueRow {
   entraTenantId: string
   failures: number
+  runSeq: number
   intervalMs: number
 }
 
 async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
   return db.transaction().execute(async (trx) => {
     const { rows } = await sql<DueRow>`
-      select e.entra_tenant_id as "entraTenantId", e.consecutive_failures as failures,
+      select e.entra_tenant_id as "entraTenantId", e.consecutive_failures as failures, coalesce(l.run_seq, 0) as "runSeq",
         coalesce(extract(epoch from e.sync_interval) * 1000, ${intervals.syncMs})::float8 as "intervalMs"
       from entra_sync.entra_tenants e
       join entra_sync.tenant_status s using (entra_tenant_id)
+      left join entra_sync.sync_leases l using (entra_tenant_id)
       where e.next_sync_at <= now() and s.scheduled
       order by e.next_sync_at limit ${batch} for update of e skip locked`.execute(trx)
     const wakeUps: SyncWakeUp[] = []
-    for (const { entraTenantId, failures } of rows) {
+    for (const { entraTenantId, failures, runSeq } of rows) {
       const { requestSeq } = await requestSync(trx, {
         entraTenantId,
         requestedBy: 'schedule',
@@ -59,7 +61,7 @@ async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
         entraTenantId,
         requestSeq,
         priority: priorities.schedule,
-        once: true,
+        afterRunSeq: runSeq,
         ...(failures > 0 && { attempt: failures }),
       })
     }
@@ -78,9 +80,10 @@ async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
  * the queue, or with a killed worker. A tenant in back-off is due again by `next_sync_at`, which `takeDue` sees.
  */
 async function findForgotten({ db, healAfterMs: after = healAfterMs }: TickContext): Promise<SyncWakeUp[]> {
-  const { rows } = await sql<{ entraTenantId: string; requestSeq: number; priority: number }>`
+  const { rows } = await sql<SyncWakeUp>`
     select r.entra_tenant_id as "entraTenantId", r.requested_seq as "requestSeq",
-      least(r.priority, coalesce(r.serving_priority, r.priority)) as priority
+      least(r.priority, coalesce(r.serving_priority, r.priority)) as priority,
+      coalesce(l.run_seq, 0) as "afterRunSeq"
     from entra_sync.sync_requests r
     join entra_sync.tenant_status s using (entra_tenant_id)
     left join entra_sync.sync_leases l using (entra_tenant_id)
@@ -89,7 +92,7 @@ async function findForgotten({ db, healAfterMs: after = healAfterMs }: TickConte
       and s.consecutive_failures = 0 and s.scheduled
       and coalesce(l.expires_at, '-infinity') < now() and coalesce(l.throttled_until, '-infinity') < now()
     order by r.requested_at limit ${batch}`.execute(db)
-  return rows.map((row) => ({ ...row, once: true }))
+  return rows
 }
 
 async function takeDiscoveries({ db, intervals }: TickContext): Promise<string[]> {

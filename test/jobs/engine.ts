@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Job } from 'bullmq'
 import { readRequest, type RequestState } from '../../src/db/requests.ts'
-import type { Handlers } from '../../src/jobs/catalog.ts'
+import type { Handlers, QueueName } from '../../src/jobs/catalog.ts'
 import { createHandlers } from '../../src/jobs/handlers.ts'
 import type { Backend } from '../../src/jobs/queue-connection.ts'
 import { startWorker, type RunningWorker } from '../../src/jobs/worker.ts'
@@ -20,7 +20,10 @@ export interface Engine extends CloudAndGraph {
   queues: TestQueues
   /** Ids of the Entra tenants that are known, the partner's first. */
   tenants: string[]
-  startWorkers(count: number, options?: { concurrency?: number; sliceMs?: number }): Promise<RunningWorker[]>
+  startWorkers(
+    count: number,
+    options?: { queue?: QueueName; concurrency?: number; sliceMs?: number },
+  ): Promise<RunningWorker[]>
   tick(): ReturnType<typeof runTick>
   request(id: string): Promise<RequestState>
   /** Waits until everything asked of `id` is served. */
@@ -65,9 +68,9 @@ export async function startEngine(backend: Backend, sizes: number[]): Promise<En
     database,
     queues,
     tenants,
-    async startWorkers(count, { concurrency = 4, sliceMs = 60_000 } = {}) {
+    async startWorkers(count, { queue = 'sync', concurrency = 4, sliceMs = 60_000 } = {}) {
       const started = Array.from({ length: count }, () =>
-        startWorker({ queues, handlers: handlers(sliceMs), log, nameOf: async (id) => nameOf(id) }, 'sync', {
+        startWorker({ queues, handlers: handlers(sliceMs), log, nameOf: async (id) => nameOf(id) }, queue, {
           concurrency,
           timings: quickWorker,
         }),
