@@ -1,0 +1,140 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Layers of src, top first (docs/architecture.md). A file may import from its own layer and from those below. */
+const layers: readonly (readonly string[])[] = [
+  ['src/main.ts'],
+  ['src/command-line.ts'],
+  ['src/cli/', 'src/http/'],
+  ['src/app.ts', 'src/redis-server.ts', 'src/graph-of-config.ts'],
+  ['src/scheduler/'],
+  ['src/jobs/'],
+  ['src/sync/', 'src/consent/'],
+  ['src/graph/', 'src/db/'],
+  [
+    ...[
+      'config',
+      'config-fields',
+      'environment',
+      'clouds',
+      'app-certificate',
+      'iso-duration',
+      'log',
+      'errors',
+    ],
+    ...['lifeline', 'shutdown'],
+  ].map((name) => `src/${name}.ts`),
+]
+
+/** app.ts starts the surface that is served (http), and the surface that is typed (cli) starts app.ts. */
+const allowed = new Map([['src/app.ts', ['src/http/']]])
+
+/** Of one layer, and yet strangers to each other. */
+const strangers = [
+  ['src/graph/', 'src/db/'],
+  ['src/db/', 'src/graph/'],
+  ['src/http/', 'src/cli/'],
+  ['src/cli/', 'src/http/'],
+  ['src/sync/', 'src/consent/'],
+] as const
+
+/** Longest a file may be. Files of types only are looked up, not read. */
+const longest = 250
+const lists = ['src/db/tables.ts', 'simulator/types.ts']
+
+const sources = await filesOf('src', 'simulator', 'bench')
+const imports = new Map(
+  await Promise.all(sources.map(async (file) => [file, await importsOf(file)] as const)),
+)
+
+async function filesOf(...folders: string[]): Promise<string[]> {
+  const found = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(join(root, folder), { recursive: true })).map((name) => `${folder}/${name}`),
+    ),
+  )
+  return found.flat().filter((file) => file.endsWith('.ts'))
+}
+
+/** Project files that a file imports, types included: a type that points upwards ties the layers as well. */
+async function importsOf(file: string): Promise<string[]> {
+  const text = await readFile(join(root, file), 'utf8')
+  return [...text.matchAll(/(?:from|import|import\()\s*['"](\.[^'"]+)['"]/g)].map(([, path]) =>
+    normalize(join(dirname(file), path as string)),
+  )
+}
+
+function layerOf(file: string): number {
+  return layers.findIndex((layer) => layer.some((name) => file === name || file.startsWith(name)))
+}
+
+function wrongImports(isWrong: (from: string, to: string) => boolean): string[] {
+  return [...imports].flatMap(([from, targets]) =>
+    targets.filter((to) => isWrong(from, to)).map((to) => `${from} imports ${to}`),
+  )
+}
+
+describe('architecture', () => {
+  test('imports are found at all', () => {
+    expect(imports.get('src/app.ts')).toContain('src/db/connection.ts')
+    expect([...imports.values()].flat().length).toBeGreaterThan(100)
+  })
+
+  test('every file of src belongs to a layer', () => {
+    expect(sources.filter((file) => file.startsWith('src/') && layerOf(file) === -1)).toEqual([])
+  })
+
+  test('imports point down', () => {
+    expect(
+      wrongImports(
+        (from, to) =>
+          from.startsWith('src/') &&
+          to.startsWith('src/') &&
+          layerOf(to) < layerOf(from) &&
+          !allowed.get(from)?.some((folder) => to.startsWith(folder)),
+      ),
+    ).toEqual([])
+  })
+
+  test('neighbours keep apart', () => {
+    expect(
+      wrongImports((from, to) =>
+        strangers.some(([one, other]) => from.startsWith(one) && to.startsWith(other)),
+      ),
+    ).toEqual([])
+  })
+
+  test('src does not know the simulator, nor tests and benchmarks', () => {
+    expect(
+      wrongImports((from, to) => from.startsWith('src/') && /^(simulator|test|bench)\//.test(to)),
+    ).toEqual([])
+  })
+
+  test('the simulator shares nothing with what it is there to test', () => {
+    expect(wrongImports((from, to) => from.startsWith('simulator/') && !to.startsWith('simulator/'))).toEqual(
+      [],
+    )
+  })
+
+  test('files stay short enough to be read', async () => {
+    const lengths = await Promise.all(
+      sources.map(async (file) => {
+        const lines = (await readFile(join(root, file), 'utf8')).trimEnd().split('\n').length
+        return { file, lines }
+      }),
+    )
+    expect(lengths.filter(({ file, lines }) => lines > longest && !lists.includes(file))).toEqual([])
+  })
+
+  test('no barrels', async () => {
+    expect(sources.filter((file) => file.endsWith('/index.ts'))).toEqual([])
+    const texts = await Promise.all(
+      sources.map(async (file) => ({ file, text: await readFile(join(root, file), 'utf8') })),
+    )
+    expect(texts.filter(({ text }) => /^export \*/m.test(text)).map(({ file }) => file)).toEqual([])
+  })
+})
