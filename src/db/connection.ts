@@ -37,5 +37,8 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
     },
   })
   pool.on('error', (error) => options.onError?.(error))
+  // The pool hears idle connections only. One that the server ends in the middle of a transaction (a worker woken from
+  // SIGSTOP meets idle_in_transaction_session_timeout) would end the process; its query rejects anyway.
+  pool.on('connect', (client) => client.on('error', (error) => options.onError?.(error)))
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 }
