@@ -17,7 +17,7 @@ export function commandLine(perform: Perform): Command {
     .version(packageJson.version)
     .configureHelp({ sortSubcommands: false })
     .showHelpAfterError('(entra-sync --help tells what there is)')
-    .addHelpText('after', '\nConfiguration comes from environment variables: see docs/configuration.md.')
+    .addHelpText('after', '\nConfiguration comes from environment variables: see README.md.')
   const ids = 'ids, domains, names or slugs of Entra tenants'
   const json = () => new Option('--json', 'print one JSON document on stdout').default(false)
 
