@@ -3,11 +3,11 @@ import type { Random } from '../random.ts'
 import type { MemberType, Truth, TruthSku } from '../types.ts'
 import { effectiveLicenses, sameLicenses } from './licenses.ts'
 import { ObjectTable } from './object-table.ts'
+import { newObject, updateObject } from './properties.ts'
 import type {
   DeviceFields,
   DirectoryDevice,
   DirectoryGroup,
-  DirectoryObject,
   DirectoryUser,
   GroupFields,
   LicenseAssignment,
@@ -32,7 +32,6 @@ export class Directory {
   readonly #skus = new Map<string, Omit<TruthSku, 'consumed'>>()
   readonly #consumed = new Map<string, number>()
   readonly #userNames = new Map<string, DirectoryUser>()
-  readonly #groupsOf = new Map<string, Set<DirectoryGroup>>()
 
   constructor(options: {
     tenantId: string
@@ -54,7 +53,7 @@ export class Directory {
 
   /** Adds a user; without an id it gets the next one of the tenant's own sequence. Returns the id. */
   addUser(fields: UserFields): string {
-    const base = this.#newObject(this.users, fields, { accountEnabled: true })
+    const base = newObject(this.users, this.#id(fields), fields, { accountEnabled: true })
     const user: DirectoryUser = { ...base, assignments: [], licenses: [] }
     user.properties['userPrincipalName'] ??= `${user.id}@${this.domains[0]}`
     this.users.add(user)
@@ -65,7 +64,7 @@ export class Directory {
   updateUser(id: string, fields: UserFields): void {
     const user = this.users.get(id)
     this.#unindex(user)
-    update(this.users, user, fields)
+    updateObject(this.users, user, fields)
     this.#index(user)
   }
 
@@ -96,7 +95,7 @@ export class Directory {
   }
 
   addGroup(fields: GroupFields): string {
-    const base = this.#newObject(this.groups, fields, {
+    const base = newObject(this.groups, this.#id(fields), fields, {
       mailEnabled: false,
       securityEnabled: true,
       groupTypes: [],
@@ -108,7 +107,7 @@ export class Directory {
   }
 
   updateGroup(id: string, fields: GroupFields): void {
-    update(this.groups, this.groups.get(id), fields)
+    updateObject(this.groups, this.groups.get(id), fields)
   }
 
   /** Microsoft 365 groups are restorable for 30 days, all others are gone for good. */
@@ -142,28 +141,25 @@ export class Directory {
     if (group.members.has(id)) return
     group.members.set(id, { memberId: id, type: known, seq: group.nextEdge })
     group.nextEdge += 1
-    const groupsOf = this.#groupsOf.get(id) ?? new Set()
-    this.#groupsOf.set(id, groupsOf.add(group))
-    this.groups.record(group, 'member', { memberId: id })
+    this.groups.record(group, 'member', [], id)
   }
 
   removeMember(groupId: string, memberId: string): void {
     const group = this.groups.get(groupId)
     const id = memberId.toLowerCase()
     if (!group.members.delete(id)) return
-    this.#groupsOf.get(id)?.delete(group)
-    this.groups.record(group, 'member', { memberId: id })
+    this.groups.record(group, 'member', [], id)
   }
 
   addDevice(fields: DeviceFields): string {
-    const device = this.#newObject(this.devices, fields, { accountEnabled: true })
+    const device = newObject(this.devices, this.#id(fields), fields, { accountEnabled: true })
     device.properties['deviceId'] ??= guid(this.#random)
     this.devices.add(device)
     return device.id
   }
 
   updateDevice(id: string, fields: DeviceFields): void {
-    update(this.devices, this.devices.get(id), fields)
+    updateObject(this.devices, this.devices.get(id), fields)
   }
 
   /** For good, memberships included. */
@@ -182,7 +178,7 @@ export class Directory {
     user.assignments = assignments.map((each) => ({ ...each, disabledPlans: [...each.disabledPlans] }))
     user.licenses = licenses
     this.#count(user, 1)
-    if (changed) this.users.record(user, 'updated', { names: ['assignedLicenses', 'assignedPlans'] })
+    if (changed) this.users.record(user, 'updated', ['assignedLicenses', 'assignedPlans'])
   }
 
   /** Adds or replaces a subscription. */
@@ -209,7 +205,8 @@ export class Directory {
 
   /** Live groups that the object is a direct member of. */
   groupsOf(memberId: string): DirectoryGroup[] {
-    return [...(this.#groupsOf.get(memberId.toLowerCase()) ?? [])].filter(({ state }) => state === 'live')
+    const id = memberId.toLowerCase()
+    return this.groups.order.filter(({ state, members }) => state === 'live' && members.has(id))
   }
 
   /** null for what the directory never held. */
@@ -223,39 +220,18 @@ export class Directory {
     return readTruth(this)
   }
 
-  #newObject<T extends DirectoryObject>(
-    table: ObjectTable<T>,
-    fields: { id?: string },
-    defaults: Record<string, unknown>,
-  ): DirectoryObject {
-    const { id, ...given } = fields
-    const properties: Record<string, unknown> = {
-      createdDateTime: `${new Date(this.#clock()).toISOString().slice(0, 19)}Z`,
-      ...defaults,
-    }
-    // A new object has properties or has them not; null says "cleared".
-    for (const [name, value] of Object.entries(given)) if (value != null) properties[name] = value
-    return {
-      id: (id ?? guid(this.#random)).toLowerCase(),
-      index: table.order.length,
-      state: 'live',
-      properties,
-      deletedAt: null,
-      createdSeq: 0,
-      lastSeq: 0,
-    }
+  #id(fields: { id?: string }): string {
+    return (fields.id ?? guid(this.#random)).toLowerCase()
   }
 
   #purgeGroup(group: DirectoryGroup): void {
     this.groups.move(group, 'purged')
-    for (const memberId of group.members.keys()) this.#groupsOf.get(memberId)?.delete(group)
     group.members.clear()
     this.#leaveAll(group.id)
   }
 
   #leaveAll(memberId: string): void {
-    for (const group of this.#groupsOf.get(memberId) ?? []) group.members.delete(memberId)
-    this.#groupsOf.delete(memberId)
+    for (const group of this.groups.order) group.members.delete(memberId)
   }
 
   #index(user: DirectoryUser): void {
@@ -270,16 +246,4 @@ export class Directory {
   #count(user: DirectoryUser, by: number): void {
     for (const { skuId } of user.licenses) this.#consumed.set(skuId, (this.#consumed.get(skuId) ?? 0) + by)
   }
-}
-
-function update<T extends DirectoryObject>(table: ObjectTable<T>, object: T, fields: object): void {
-  const names: string[] = []
-  for (const [name, value] of Object.entries(fields)) {
-    const before = object.properties[name]
-    if (name === 'id' || value === undefined || JSON.stringify(before ?? null) === JSON.stringify(value))
-      continue
-    object.properties[name] = value
-    names.push(name)
-  }
-  if (names.length > 0) table.record(object, 'updated', { names })
 }

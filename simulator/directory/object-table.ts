@@ -26,6 +26,7 @@ export class ObjectTable<T extends DirectoryObject> {
   readonly #byId = new Map<string, T>()
   readonly #clock: () => number
   #settled = 0
+  #written = { second: Number.NaN, text: '' }
   live = 0
 
   constructor(clock: () => number) {
@@ -52,15 +53,15 @@ export class ObjectTable<T extends DirectoryObject> {
     this.record(object, 'created')
   }
 
-  record(object: T, kind: ChangeKind, details: { names?: readonly string[]; memberId?: string } = {}): void {
+  record(object: T, kind: ChangeKind, names: readonly string[] = none, memberId: string | null = null): void {
     const seq = this.log.length + 1
     this.log.push({
       seq,
       at: this.#clock(),
       index: object.index,
       kind,
-      names: details.names ?? none,
-      memberId: details.memberId ?? null,
+      names,
+      memberId,
       previous: object.lastSeq,
     })
     object.lastSeq = seq
@@ -74,6 +75,15 @@ export class ObjectTable<T extends DirectoryObject> {
     object.state = state
     object.deletedAt = state === 'live' ? null : this.#clock()
     this.record(object, kind)
+  }
+
+  /** Now as Graph writes it: `2026-09-01T08:00:00Z`. */
+  timestamp(): string {
+    const second = Math.floor(this.#clock() / 1000)
+    if (this.#written.second !== second) {
+      this.#written = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` }
+    }
+    return this.#written.text
   }
 
   /** From now on all that happened so far counts as long ago: late knobs do not hide it. */
