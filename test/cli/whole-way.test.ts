@@ -58,7 +58,7 @@ test.each(['postgres', 'redis'])(
     }
     const done = async (...args: string[]): Promise<string> => {
       const ended = await runCommand(args, env)
-      expect({ args, code: ended.code, stderr: ended.stderr }).toEqual({ args, code: 0, stderr: '' })
+      expect({ args, ...ended }).toEqual({ args, code: 0, stderr: '', stdout: ended.stdout })
       return ended.stdout
     }
     const [partner, first] = cloud.tenants
