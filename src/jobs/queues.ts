@@ -125,7 +125,7 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
     openWorker,
     ping: () => answering(address, queues.sync.getJobCounts('active')),
     close: async () => {
-      const closed = await Promise.allSettled(all.map((queue) => queue.close()))
+      const closed = await Promise.allSettled(all.map((queue) => withDeadline(queue.close(), 5000)))
       for (const result of closed) {
         if (result.status === 'rejected') log.warn({ err: result.reason }, 'a queue did not close well')
       }

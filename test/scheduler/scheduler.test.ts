@@ -42,10 +42,12 @@ describe('the scheduler', () => {
     closers.push(() => worker.stop(5000))
     const schedulers = await Promise.all([1, 2, 3].map(() => startScheduler({ queues, log, timings })))
     for (const scheduler of schedulers) closers.push(() => scheduler.stop())
-    await until('five ticks', async () => ticks >= 5)
+    const [before, since] = [ticks, performance.now()]
+    await until('ten ticks', async () => ticks >= before + 10)
+    // A slot has one job, whoever made it; a few may lie ahead when several processes ask at the same moment.
+    expect(ticks - before).toBeLessThanOrEqual((performance.now() - since) / timings.tickMs + 4)
     const schedules = await queues.control.getJobSchedulers()
     expect(schedules.map((one) => one.key).sort()).toEqual(['housekeeping', 'tick'])
-    expect(await queues.control.getDelayedCount()).toBeLessThanOrEqual(2)
   })
 
   it('stands again within seconds after Redis was flushed, and after it was away', async () => {
