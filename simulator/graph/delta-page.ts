@@ -47,17 +47,17 @@ export function buildPage(
   const value: Told[] = []
   const open: Round['open'] = []
   const again: number[] = []
-  let members = 0
+  const told = { members: 0 }
 
   const tellMembers = (object: DirectoryObject, changes: Changes | null, cursor: MemberCursor): Told => {
     if (!tracked.members) return {}
-    const most = Math.min(knobs.splitMembers ?? membersPerPage, Math.max(1, membersPerPage - members))
+    const most = Math.min(knobs.splitMembers ?? membersPerPage, Math.max(1, membersPerPage - told.members))
     const slice = takeMembers(object as DirectoryGroup, changes, cursor, most, context)
     if (slice.cursor !== null) {
       open.push({ index: object.index, ...slice.cursor })
       if (knobs.splitMembers !== null) faults.applied('splitMembers')
     }
-    members += slice.entries.length
+    told.members += slice.entries.length
     return slice.entries.length === 0 ? {} : { 'members@delta': slice.entries }
   }
   const tell = (object: DirectoryObject): void => {
@@ -65,8 +65,8 @@ export function buildPage(
     const changes = round.from === null ? null : changesOf(table.log, object, round.from, round.to)
     const properties = tellProperties(object, changes, { source, tracked, minimal, context })
     if (properties === null) return
-    const told = object.state === 'live' && !('@odata.type' in properties)
-    value.push(told ? { ...properties, ...tellMembers(object, changes, firstSlice(changes)) } : properties)
+    const whole = object.state === 'live' && !('@odata.type' in properties)
+    value.push(whole ? { ...properties, ...tellMembers(object, changes, firstSlice(changes)) } : properties)
   }
 
   // Groups left open on earlier pages come after a few others: their occurrences need not be neighbours.
@@ -82,7 +82,7 @@ export function buildPage(
     if (object !== undefined) tell(object)
   }
   let { at } = round
-  while (at < places && value.length < size && members < membersPerPage && open.length < mostOpen) {
+  while (at < places && value.length < size && told.members < membersPerPage && open.length < mostOpen) {
     const place = (round.offset + at * round.step) % places
     at += 1
     const object = objectAt(table, round.from, place)

@@ -166,7 +166,7 @@ function text(value: unknown): string {
 }
 
 function key(value: unknown): string {
-  return value == null ? 'null' : typeof value === 'string' ? `'${value.toLowerCase()}` : String(value)
+  return typeof value === 'string' ? `'${value.toLowerCase()}` : JSON.stringify(value ?? null)
 }
 
 function follow(from: unknown, path: string): unknown {

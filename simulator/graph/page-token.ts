@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { GraphContext, SimCollection, SimRequest, SimResponse } from '../types.ts'
+import type { GraphContext, SimRequest, SimResponse } from '../types.ts'
 import { badRequest, failure } from './answers.ts'
 import { option } from './query.ts'
 
@@ -131,10 +131,6 @@ function selectOf({ names, members }: Tracked): string {
 }
 
 /** `$metadata` context of a collection, as every Graph body begins with. */
-export function contextUrl(
-  origin: string,
-  collection: SimCollection | string,
-  names: readonly string[] | null,
-): string {
+export function contextUrl(origin: string, collection: string, names: readonly string[] | null): string {
   return `${origin}/v1.0/$metadata#${collection}${names === null ? '' : `(${names.join()})`}`
 }

@@ -53,7 +53,8 @@ function renderTeam(
   names: readonly string[],
   told: (name: string) => boolean,
 ): Record<string, unknown> {
-  const visibility = String(group.properties['visibility'] ?? 'Private')
+  const stored = group.properties['visibility']
+  const visibility = typeof stored === 'string' ? stored : 'Private'
   const thread = `19:${group.id.replaceAll('-', '')}@thread.tacv2`
   const all: Record<string, unknown> = {
     id: group.id,
