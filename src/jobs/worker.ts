@@ -131,24 +131,16 @@ async function handle(handlers: Handlers, queue: QueueName, job: Job, helpers: J
   return dispatch(handlers, job.name, job.data, helpers)
 }
 
-function dispatch<Name extends JobName>(
-  handlers: Handlers,
-  name: Name,
-  data: unknown,
-  helpers: JobHelpers,
-): Promise<Verdict> {
-  // Parsed here, at the door; the catalog ties the schema's output to the handler's payload by name.
+function dispatch(handlers: Handlers, name: JobName, data: unknown, helpers: JobHelpers): Promise<Verdict> {
   const parsed = catalog[name].payload.safeParse(data)
   if (!parsed.success) {
-    throw new EntraSyncError(
-      'input',
-      `The payload of ${name} is not valid: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`,
-      {
-        code: 'payload_invalid',
-        remedy: 'Correct it and add the job again.',
-      },
-    )
+    const reasons = z.prettifyError(parsed.error).replaceAll('\n', ' ')
+    throw new EntraSyncError('input', `The payload of ${name} is not valid: ${reasons}`, {
+      code: 'payload_invalid',
+      remedy: 'Correct it and add the job again.',
+    })
   }
+  // The catalog ties a schema's output to the payload of the handler of the same name; TypeScript can't see it here.
   return (handlers[name] as (payload: unknown, job: JobHelpers) => Promise<Verdict>)(parsed.data, helpers)
 }
 

@@ -63,7 +63,7 @@ describe('the app', () => {
       const live = await fetch(`${app.url}/livez`)
       expect(live.status).toBe(200)
       await app.stop()
-      await expect(fetch(`${app.url}/livez`)).rejects.toThrow()
+      await expect(fetch(`${app.url}/livez`)).rejects.toThrow('fetch failed')
     } finally {
       await redis?.stop()
     }

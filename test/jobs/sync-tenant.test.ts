@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import type { Job } from 'bullmq'
 import { afterEach, describe, expect, it } from 'vitest'
 import { enqueueSync, syncNow } from '../../src/jobs/enqueue.ts'
 import { requestSync } from '../../src/sync/requests.ts'
@@ -73,7 +72,7 @@ describe.each(backends)('sync-tenant on %s', (backend) => {
       stranger.add('sync-tenant', { entraTenantId: customer, requestedBy: 'client one' }),
       ask(customer),
     ])
-    expect((await engine.ended(joined as Job)).returnvalue).toMatch(/^joined run [0-9a-f-]{36}$/)
+    expect((await engine.ended(joined)).returnvalue).toMatch(/^joined run [0-9a-f-]{36}$/)
     release()
     const request = await engine.served(customer)
     expect(request.requested_seq).toBe(3)

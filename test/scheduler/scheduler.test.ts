@@ -75,6 +75,7 @@ describe('the scheduler', () => {
     const stoppedAt = ticks
     redis = await ownRedis(port)
     await until('ticks after the outage', async () => ticks >= stoppedAt + 3, 40_000)
+    expect(await queues.control.getJobSchedulersCount()).toBe(2)
   }, 60_000)
 
   it('makes a schedule anew that has stopped producing', async () => {
