@@ -14,6 +14,7 @@ export interface Cursor {
   round_removed: number
   round_unchanged: number
   round_linked: number
+  round_sweeps: boolean
   restarts: number
   partial_rounds: number
   drift_rounds: number
@@ -58,6 +59,8 @@ export interface RunningRound {
   roundId: string
   mode: 'delta' | 'full'
   startedAt: Date
+  /** A full round over rows that were there before it: it notes what it sees. The first one of an Entra tenant need not. */
+  sweeps: boolean
 }
 
 /** Saves where a round goes on, together with the page before it. */
@@ -71,7 +74,7 @@ export async function saveNextLink(
     update sync_cursors set next_link = ${nextLink}, round_id = ${round.roundId}, round_mode = ${round.mode},
       round_started_at = ${round.startedAt}, round_pages = ${counts.pages}, round_added = ${counts.added},
       round_changed = ${counts.changed}, round_removed = ${counts.removed}, round_unchanged = ${counts.unchanged},
-      round_linked = ${counts.linked}
+      round_linked = ${counts.linked}, round_sweeps = ${round.sweeps}
     where entra_tenant_id = ${round.entraTenantId} and collection = ${round.collection}`.execute(db)
 }
 
@@ -96,7 +99,7 @@ export async function completeCursor(
 }
 
 const ENDED = sql`next_link = null, round_id = null, round_mode = null, round_started_at = null, round_pages = 0, round_added = 0,
-  round_changed = 0, round_removed = 0, round_unchanged = 0, round_linked = 0`
+  round_changed = 0, round_removed = 0, round_unchanged = 0, round_linked = 0, round_sweeps = false`
 
 /** Ends a round that was not complete: start_link stays, what was added stays. */
 export async function dropCursorRound(
@@ -128,4 +131,12 @@ export async function noteDrift(
     db,
   )
   return rows[0]?.drift_rounds ?? 0
+}
+
+/** True when nothing of a collection was ever stored, not even as soft-deleted: a full round has nothing to sweep. */
+export async function isBlank(db: Kysely<Database>, entraTenantId: string, table: string): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from ${sql.table(table)} where entra_tenant_id = ${entraTenantId}
+      ${sql.raw(table === 'persons' ? 'and object_id is not null' : '')} limit 1`.execute(db)
+  return rows.length === 0
 }

@@ -251,6 +251,7 @@ export interface SyncCursorsTable {
   round_removed: Generated<number>
   round_unchanged: Generated<number>
   round_linked: Generated<number>
+  round_sweeps: Generated<boolean>
   restarts: Generated<number>
   partial_rounds: Generated<number>
   drift_rounds: Generated<number>

@@ -32,6 +32,8 @@ export interface Collection {
   start: string
   /** Kinds whose removals this collection tells, objects before what hangs on them. */
   kinds: readonly [RemovalKind, ...RemovalKind[]]
+  /** Table of its objects. */
+  stored: string
   /** Where its objects go column by column; null = they are written whole. */
   table: MergeTable | null
   /** Parses a page before its transaction begins. Throws kind malformed. */

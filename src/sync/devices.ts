@@ -11,6 +11,7 @@ export const devices: Collection = {
   delta: true,
   start: devicesStart,
   kinds: ['device'],
+  stored: 'devices',
   table: DEVICES,
   parse(value, { full }) {
     const page = foldDevices(parseDevices(value, { full }))
@@ -27,7 +28,7 @@ export const devices: Collection = {
         DEVICES,
         entraTenantId,
         page.rows,
-        full ? roundId : null,
+        round.sweeps ? roundId : null,
       )
       await pendRemovals(db, device, page.removed)
       await pendRemovals(db, device, page.purged, true)

@@ -12,6 +12,7 @@ export const groups: Collection = {
   delta: true,
   start: groupsStart,
   kinds: ['group', 'membership'],
+  stored: 'groups',
   table: GROUPS,
   parse(value, { full, hiddenReadable }) {
     const page = foldGroups(parseGroups(value, { full }), hiddenReadable)
@@ -26,10 +27,10 @@ export const groups: Collection = {
       )
       await notePresent(
         db,
-        { ...membership, seen: full },
+        { ...membership, seen: round.sweeps },
         page.members.map((row) => [row.group_id, row.member_id]),
       )
-      const written = await mergeRows(db, GROUPS, entraTenantId, page.rows, full ? roundId : null)
+      const written = await mergeRows(db, GROUPS, entraTenantId, page.rows, round.sweeps ? roundId : null)
       const members = await mergeMembers(db, entraTenantId, page.members)
       await pendRemovals(db, membership, page.left)
       await pendRemovals(db, group, page.removed)

@@ -71,9 +71,8 @@ async function endRound(
   deltaLink: string | null,
 ): Promise<RoundEnd> {
   const { entraTenantId, roundId } = round
-  const full = round.mode === 'full'
-  const seen = full ? await countSeen(db, roundId, collection.kinds[0]) : 0
-  if (full && collection.table !== null) {
+  const seen = round.sweeps ? await countSeen(db, roundId, collection.kinds[0]) : 0
+  if (round.sweeps && collection.table !== null) {
     const shares = await clearedShares(db, collection.table, entraTenantId, roundId)
     const columns = implausibleColumns(seen, shares)
     if (columns.length > 0) {
@@ -82,7 +81,7 @@ async function endRound(
     }
     if (shares.length > 0) counts.changed += await clearColumns(db, collection.table, entraTenantId, roundId)
   }
-  const empty = full && seen === 0 && (await countLive(db, entraTenantId, collection.kinds[0])) > 0
+  const empty = round.sweeps && seen === 0 && (await countLive(db, entraTenantId, collection.kinds[0])) > 0
   const removals = await settleRemovals(db, round, collection.kinds, {
     guard: slice.context.guard,
     runId: slice.runId,

@@ -36,7 +36,7 @@ export async function settleRemovals(
 ): Promise<RemovalsEnd> {
   const { entraTenantId, roundId } = round
   const end: RemovalsEnd = { removed: 0, unlinked: 0, held: [], protected: 0 }
-  if (round.mode === 'full') for (const kind of kinds) await pendUnseen(db, entraTenantId, roundId, kind)
+  if (round.sweeps) for (const kind of kinds) await pendUnseen(db, entraTenantId, roundId, kind)
   const pending = await countPending(db, roundId)
   for (const kind of kinds) {
     if (!pending.has(kind)) continue

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { loadCursor, type Cursor, type RoundCounts, type RunningRound } from '../db/cursors.ts'
+import { isBlank, loadCursor, type Cursor, type RoundCounts, type RunningRound } from '../db/cursors.ts'
 import { noteOptionalRead } from '../db/entra-tenants.ts'
 import { openProblem } from '../db/problems.ts'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
@@ -61,7 +61,12 @@ async function readRound(slice: Slice, collection: Collection, cursor: Cursor): 
     collection: collection.name,
     roundId: goesOn && cursor.round_id !== null ? cursor.round_id : randomUUID(),
     mode,
+    sweeps: goesOn && cursor.round_sweeps,
     startedAt: goesOn && cursor.round_started_at !== null ? cursor.round_started_at : facts.now,
+  }
+  // Only where nothing was stored before is there nothing to sweep.
+  if (!goesOn && mode === 'full') {
+    round.sweeps = !(await isBlank(slice.context.db, slice.entraTenantId, collection.stored))
   }
   let counts = goesOn ? countsOf(cursor) : noCounts
   let end: RoundEnd | null = null

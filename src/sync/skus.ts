@@ -10,6 +10,7 @@ export const skus: Collection = {
   delta: false,
   start: skusStart,
   kinds: ['sku'],
+  stored: 'subscribed_skus',
   table: null,
   parse(value) {
     const page = [...new Map(parseSkus(value).map((sku) => [sku.skuId, sku])).values()]
@@ -34,7 +35,7 @@ export const skus: Collection = {
     )
     return async (db, round) => {
       const { entraTenantId, roundId } = round
-      const note = { entraTenantId, roundId, seen: true }
+      const note = { entraTenantId, roundId, seen: round.sweeps }
       await notePresent(
         db,
         { ...note, kind: 'sku' },

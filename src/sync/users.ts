@@ -12,6 +12,7 @@ export const users: Collection = {
   delta: true,
   start: usersStart,
   kinds: ['person', 'license'],
+  stored: 'persons',
   table: PERSONS,
   parse(value, { full }) {
     const page = foldUsers(parseUsers(value, { full }))
@@ -27,18 +28,18 @@ export const users: Collection = {
       )
       await notePresent(
         db,
-        { ...license, seen: full },
+        { ...license, seen: round.sweeps },
         page.licenses.map((row) => [row.object_id, row.sku_id]),
       )
       const ambiguous = await adoptPersons(db, entraTenantId, page.rows)
-      const written = await mergeRows(db, PERSONS, entraTenantId, page.rows, full ? roundId : null)
+      const written = await mergeRows(db, PERSONS, entraTenantId, page.rows, round.sweeps ? roundId : null)
       const licenses = await mergeLicenses(db, entraTenantId, page.licenses)
       // A person that comes back comes whole: licences it does not name are those of its former life.
       const told = [...new Set([...page.licensed, ...written.restored])]
       await pendMissingLicenses(db, entraTenantId, roundId, told, page.licenses)
       await pendRemovals(db, person, page.removed)
       await pendRemovals(db, person, page.purged, true)
-      if (ids.length > 0) await assignTenants(db, entraTenantId, ids)
+      if (written.added + written.changed > 0) await assignTenants(db, entraTenantId, ids)
       return {
         added: written.added,
         changed: written.changed,

@@ -36,6 +36,7 @@ const cursor: Cursor = {
   round_removed: 0,
   round_unchanged: 0,
   round_linked: 0,
+  round_sweeps: false,
   restarts: 0,
   partial_rounds: 0,
   drift_rounds: 0,

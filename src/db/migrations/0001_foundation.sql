@@ -266,6 +266,7 @@ create table sync_cursors (
   round_removed int not null default 0,
   round_unchanged int not null default 0,
   round_linked int not null default 0,
+  round_sweeps boolean not null default false,
   restarts int not null default 0,
   partial_rounds int not null default 0,
   drift_rounds int not null default 0,
@@ -280,6 +281,7 @@ create table sync_cursors (
 );
 comment on column sync_cursors.start_link is 'deltaLink of the last complete round; null = the next round is full. Replaced only when a round is complete.';
 comment on column sync_cursors.round_linked is 'Memberships or licences that the running round has added or changed.';
+comment on column sync_cursors.round_sweeps is 'The running round is full over rows that were there before it: it notes what it sees, to sweep the rest. The first one need not.';
 comment on column sync_cursors.next_link is 'Next page of the running round, committed together with the page before it.';
 comment on column sync_cursors.served_seq is 'sync_requests.serving_seq that this collection''s last round served: a resumed run does not read it again.';
 
@@ -389,27 +391,34 @@ comment on table audit_log is 'Who did what: operators'' acts, not sync noise.';
 
 -- tenant_id of persons -----------------------------------------------------------------------------------------
 
+create function tenant_of(of_entra_tenant uuid, upn text) returns uuid
+language sql stable as $$
+  select coalesce(
+    (select l.tenant_id from entra_sync.tenant_links l
+      where l.entra_tenant_id = of_entra_tenant and l.domain = lower(split_part(upn, '@', 2))),
+    (select l.tenant_id from entra_sync.tenant_links l
+      where l.entra_tenant_id = of_entra_tenant and l.domain is null))
+$$;
+comment on function tenant_of is 'The ImmyBot tenant of a user principal name: by exact, case-blind domain, else the default link; null = no link.';
+
 create function assign_tenants(of_entra_tenant uuid, of_objects uuid[] default null) returns bigint
-language sql as $$
-  with wanted as (
-    select p.person_id,
-      coalesce(
-        (select l.tenant_id from entra_sync.tenant_links l
-          where l.entra_tenant_id = p.entra_tenant_id
-            and l.domain = lower(split_part(p.user_principal_name, '@', 2))),
-        (select l.tenant_id from entra_sync.tenant_links l
-          where l.entra_tenant_id = p.entra_tenant_id and l.domain is null)
-      ) as tenant_id
-    from entra_sync.persons p
+language plpgsql as $$
+declare
+  moved bigint;
+begin
+  -- Two statements: one with "of_objects is null or" is planned as a scan of all persons, for every page.
+  if of_objects is null then
+    update entra_sync.persons p set tenant_id = entra_sync.tenant_of(p.entra_tenant_id, p.user_principal_name)
     where p.entra_tenant_id = of_entra_tenant
-      and (of_objects is null or p.object_id = any (of_objects))
-  ), moved as (
-    update entra_sync.persons p set tenant_id = w.tenant_id
-    from wanted w
-    where w.person_id = p.person_id and p.tenant_id is distinct from w.tenant_id
-    returning 1
-  )
-  select count(*) from moved
+      and p.tenant_id is distinct from entra_sync.tenant_of(p.entra_tenant_id, p.user_principal_name);
+  else
+    update entra_sync.persons p set tenant_id = entra_sync.tenant_of(p.entra_tenant_id, p.user_principal_name)
+    where p.entra_tenant_id = of_entra_tenant and p.object_id = any (of_objects)
+      and p.tenant_id is distinct from entra_sync.tenant_of(p.entra_tenant_id, p.user_principal_name);
+  end if;
+  get diagnostics moved = row_count;
+  return moved;
+end
 $$;
 comment on function assign_tenants is 'The only writer of persons.tenant_id: by exact, case-blind UPN domain, else the default link. Returns how many moved.';
 
