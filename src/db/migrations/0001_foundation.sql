@@ -391,31 +391,26 @@ comment on table audit_log is 'Who did what: operators'' acts, not sync noise.';
 
 -- tenant_id of persons -----------------------------------------------------------------------------------------
 
-create function tenant_of(of_entra_tenant uuid, upn text) returns uuid
-language sql stable as $$
-  select coalesce(
-    (select l.tenant_id from entra_sync.tenant_links l
-      where l.entra_tenant_id = of_entra_tenant and l.domain = lower(split_part(upn, '@', 2))),
-    (select l.tenant_id from entra_sync.tenant_links l
-      where l.entra_tenant_id = of_entra_tenant and l.domain is null))
-$$;
-comment on function tenant_of is 'The ImmyBot tenant of a user principal name: by exact, case-blind domain, else the default link; null = no link.';
-
 create function assign_tenants(of_entra_tenant uuid, of_objects uuid[] default null) returns bigint
 language plpgsql as $$
 declare
   moved bigint;
 begin
-  -- Two statements: one with "of_objects is null or" is planned as a scan of all persons, for every page.
-  if of_objects is null then
-    update entra_sync.persons p set tenant_id = entra_sync.tenant_of(p.entra_tenant_id, p.user_principal_name)
-    where p.entra_tenant_id = of_entra_tenant
-      and p.tenant_id is distinct from entra_sync.tenant_of(p.entra_tenant_id, p.user_principal_name);
-  else
-    update entra_sync.persons p set tenant_id = entra_sync.tenant_of(p.entra_tenant_id, p.user_principal_name)
-    where p.entra_tenant_id = of_entra_tenant and p.object_id = any (of_objects)
-      and p.tenant_id is distinct from entra_sync.tenant_of(p.entra_tenant_id, p.user_principal_name);
-  end if;
+  -- Planned anew for each call: a plan kept from when the table was small scans all persons for every page.
+  execute '
+    with wanted as (
+      select p.person_id, coalesce(by_domain.tenant_id, by_default.tenant_id) as tenant_id
+      from entra_sync.persons p
+      left join entra_sync.tenant_links by_domain on by_domain.entra_tenant_id = p.entra_tenant_id
+        and by_domain.domain = lower(split_part(p.user_principal_name, ''@'', 2))
+      left join entra_sync.tenant_links by_default on by_default.entra_tenant_id = p.entra_tenant_id
+        and by_default.domain is null
+      where p.entra_tenant_id = $1'
+    || case when of_objects is null then '' else ' and p.object_id = any ($2)' end || '
+        and p.tenant_id is distinct from coalesce(by_domain.tenant_id, by_default.tenant_id)
+    )
+    update entra_sync.persons p set tenant_id = w.tenant_id from wanted w where w.person_id = p.person_id'
+  using of_entra_tenant, of_objects;
   get diagnostics moved = row_count;
   return moved;
 end
