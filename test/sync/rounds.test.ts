@@ -387,3 +387,30 @@ test('members of a group with hidden membership stay when the app may not see th
     .executeTakeFirst()
   expect(row).toEqual({ members_visible: false })
 })
+
+test('stored counts that differ from Graph after two full rounds running are a problem, which agreement closes', async () => {
+  await filled()
+  const problems = () => db.selectFrom('problems').select('code').where('closed_at', 'is', null).execute()
+  for (const [counted, open] of [
+    [36, []],
+    [36, [{ code: 'drift_users' }]],
+    [35, []],
+  ] as const) {
+    script.counts['/users/$count'] = counted
+    script
+      .round(
+        'users',
+        numbers(30).map((n) => user(n)),
+      )
+      .round('groups', [
+        group(
+          1,
+          numbers(20).map((n) => member(n)),
+        ),
+      ])
+    expect(await syncOnce(scriptedContext(db, script), tenant, { mode: 'full' })).toMatchObject({
+      outcome: 'succeeded',
+    })
+    expect(await problems()).toEqual(open)
+  }
+})

@@ -20,6 +20,8 @@ export class Script {
   readonly entraTenantId: string
   organizationId: string
   roles: string[] | undefined = []
+  /** Answers of `$count` by path. */
+  readonly counts: Record<string, number> = {}
   readonly requests: string[] = []
   private readonly rounds = new Map<string, ScriptPage[]>()
   private readonly next = new Map<string, ScriptPage[][]>()
@@ -51,7 +53,9 @@ export class Script {
       },
       count: async (path) => {
         requests.push(path)
-        throw new Error('no counts in a script')
+        const count = this.counts[path]
+        if (count === undefined) throw new Error('no such count in the script')
+        return count
       },
       async *pages(start) {
         let link: string | null = start
