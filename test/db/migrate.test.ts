@@ -1,0 +1,77 @@
+import { sql } from 'kysely'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { assertSchema, knownMigrations, migrate } from '../../src/db/migrate.ts'
+import { emptyDatabase, testDatabase, type TestDatabase } from '../harness/database.ts'
+
+describe('migrate', () => {
+  let database: TestDatabase
+  beforeEach(async () => void (database = await emptyDatabase()))
+  afterEach(() => database.drop())
+
+  test('applies every migration once', async () => {
+    const names = (await knownMigrations()).map(
+      ({ version, name }) => `${String(version).padStart(4, '0')}_${name}`,
+    )
+    expect(await migrate(database.url)).toEqual({ applied: names })
+    expect(await migrate(database.url)).toEqual({ applied: [] })
+    await assertSchema(database.db)
+  })
+
+  test('of migrators at once, one migrates and the others wait for it', async () => {
+    const results = await Promise.all([1, 2, 3, 4].map(() => migrate(database.url)))
+    expect(results.flatMap(({ applied }) => applied)).toHaveLength((await knownMigrations()).length)
+  })
+
+  test('a schema that was never made says what to run', async () => {
+    await expect(assertSchema(database.db)).rejects.toMatchObject({
+      code: 'schema_older',
+      remedy: expect.stringContaining('entra-sync migrate') as string,
+    })
+  })
+
+  test('a failing migration leaves nothing behind', async () => {
+    await sql`create schema entra_sync`.execute(database.db)
+    await sql`create table entra_sync.problems (stranger int)`.execute(database.db)
+    await expect(migrate(database.url)).rejects.toMatchObject({ kind: 'database', code: 'migration_failed' })
+    const { rows } = await sql<{ name: string }>`
+      select table_name as name from information_schema.tables where table_schema = 'entra_sync'`.execute(
+      database.db,
+    )
+    expect(rows).toEqual([{ name: 'problems' }])
+  })
+})
+
+describe('a schema that this version does not know', () => {
+  let database: TestDatabase
+  beforeEach(async () => void (database = await testDatabase()))
+  afterEach(() => database.drop())
+
+  const bothRefuse = async (code: string): Promise<void> => {
+    await expect(assertSchema(database.db)).rejects.toMatchObject({ kind: 'config', code })
+    await expect(migrate(database.url)).rejects.toMatchObject({ kind: 'config', code })
+  }
+
+  test('newer: refused by the daemon and by the migrator', async () => {
+    await sql`insert into schema_migrations (version, name, checksum) values (9999, 'tomorrow', '-')`.execute(
+      database.db,
+    )
+    await bothRefuse('schema_newer')
+  })
+
+  test('built from an edited file: refused', async () => {
+    await sql`update schema_migrations set checksum = 'edited' where version = 1`.execute(database.db)
+    await bothRefuse('schema_changed')
+  })
+
+  test('lacking a migration: the daemon says which command brings it', async () => {
+    await sql`delete from schema_migrations where version = 1`.execute(database.db)
+    await expect(assertSchema(database.db)).rejects.toMatchObject({ kind: 'config', code: 'schema_older' })
+  })
+})
+
+test('a database that does not answer is told apart from one that refuses', async () => {
+  await expect(migrate('postgres://nobody:x@127.0.0.1:1/none')).rejects.toMatchObject({
+    kind: 'database',
+    code: 'database_unreachable',
+  })
+})
