@@ -50,7 +50,11 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
   const children: Children = childProcesses(signal)
   try {
     const cloudStarting = children.readyLine<CloudReady>('simulator', 'simulator/main.ts', [
-      ...['--customers', String(customers), '--users', String(users), '--lifeline'],
+      '--customers',
+      String(customers),
+      '--users',
+      String(users),
+      '--lifeline',
     ])
     const [cloud, postgres, redis] = await Promise.all([
       cloudStarting,

@@ -11,6 +11,8 @@ export interface DatabaseOptions {
 }
 
 const int8 = 20
+const types = new pg.TypeOverrides()
+types.setTypeParser(int8, Number)
 
 /**
  * Opens the database; connects on first use. bigint columns come as number (all of ours count rows or runs), uuid[] as
@@ -27,14 +29,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
     statement_timeout: 120_000,
     lock_timeout: 30_000,
     options: '-c search_path=entra_sync',
-    types: {
-      getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
-        if (oid === int8) return Number
-        return format === 'binary'
-          ? pg.types.getTypeParser(oid, 'binary')
-          : pg.types.getTypeParser(oid, 'text')
-      }) as typeof pg.types.getTypeParser,
-    },
+    types,
   })
   pool.on('error', (error) => options.onError?.(error))
   // The pool hears idle connections only. One that the server ends in the middle of a transaction (a worker woken from

@@ -148,7 +148,7 @@ async function initialize(home: PostgresHome, data: string, password: string): P
     await rename(half, data)
   } catch (cause) {
     await rm(half, { recursive: true, force: true })
-    const words = String((cause as { stderr?: string }).stderr ?? (cause as Error).message)
+    const words = ((cause as { stderr?: string }).stderr ?? (cause as Error).message)
       .trim()
       .split('\n')
       .slice(-2)
