@@ -16,18 +16,17 @@ const layers: readonly (readonly string[])[] = [
   ['src/sync/', 'src/consent/'],
   ['src/graph/', 'src/db/'],
   [
-    ...[
-      'config',
-      'config-fields',
-      'environment',
-      'clouds',
-      'app-certificate',
-      'iso-duration',
-      'log',
-      'errors',
-    ],
-    ...['lifeline', 'shutdown'],
-  ].map((name) => `src/${name}.ts`),
+    'src/config.ts',
+    'src/config-fields.ts',
+    'src/environment.ts',
+    'src/clouds.ts',
+    'src/app-certificate.ts',
+    'src/iso-duration.ts',
+    'src/log.ts',
+    'src/errors.ts',
+    'src/lifeline.ts',
+    'src/shutdown.ts',
+  ],
 ]
 
 /** app.ts starts the surface that is served (http), and the surface that is typed (cli) starts app.ts. */
