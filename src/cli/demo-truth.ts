@@ -6,158 +6,184 @@ export interface CloudTenant {
   id: string
   displayName: string
   defaultDomain: string
-  users: number
 }
 
-/** What `GET /truth/:tenantId` of the simulated cloud answers: simulator/types.ts, in part. */
+/** What `GET /truth/:tenantId` of the simulated cloud answers, as far as it is compared: simulator/types.ts. */
 interface Truth {
-  users: ({ id: string; licenses: { skuId: string; disabledPlans: string[] }[] } & Record<string, unknown>)[]
-  groups: ({ id: string; groupTypes: string[]; resourceProvisioningOptions: string[] } & Record<
-    string,
-    unknown
-  >)[]
-  members: { groupId: string; memberId: string; memberType: string }[]
-  skus: {
-    skuId: string
-    skuPartNumber: string
-    enabled: number
-    consumed: number
-    servicePlans: { servicePlanId: string }[]
+  tenantId: string
+  users: {
+    id: string
+    licenses: { skuId: string; disabledPlans: string[] }[]
+    licenseSources: { skuId: string; assignedByGroup: string | null; state: string }[]
   }[]
+  groups: {
+    id: string
+    groupTypes: string[]
+    resourceProvisioningOptions: string[]
+    mailEnabled: boolean
+    securityEnabled: boolean
+  }[]
+  members: { groupId: string; memberId: string; memberType: string }[]
+  devices: { id: string }[]
+  skus: { skuId: string; servicePlans: { servicePlanId: string }[] }[]
 }
-
-const userColumns = {
-  userPrincipalName: 'user_principal_name',
-  displayName: 'display_name',
-  mail: 'mail',
-  givenName: 'given_name',
-  surname: 'surname',
-  jobTitle: 'job_title',
-  department: 'department',
-  companyName: 'company_name',
-  officeLocation: 'office_location',
-  usageLocation: 'usage_location',
-  employeeId: 'employee_id',
-  accountEnabled: 'account_enabled',
-  userType: 'user_type',
-  onPremisesSyncEnabled: 'on_premises_sync_enabled',
-} as const
-
-const groupColumns = {
-  displayName: 'display_name',
-  mail: 'mail',
-  mailNickname: 'mail_nickname',
-  mailEnabled: 'mail_enabled',
-  securityEnabled: 'security_enabled',
-  visibility: 'visibility',
-} as const
-
-/** Facts by key, on either side: equal maps mean equal directories. */
-type Facts = Map<string, string>
 
 /** Compares every tenant's tables with the cloud's ground truth. Returns one line a difference; none = equal. */
 export async function compareCloud(
   db: Kysely<Database>,
   controlUrl: string,
-  tenants: CloudTenant[],
+  tenants: readonly CloudTenant[],
+  options: { devices?: boolean; sources?: boolean } = {},
 ): Promise<string[]> {
-  const differences: string[] = []
+  const lines: string[] = []
   for (const tenant of tenants) {
     const answer = await fetch(`${controlUrl}/truth/${tenant.id}`)
     if (!answer.ok)
       throw new Error(`the simulated cloud has no truth of ${tenant.displayName}: ${answer.status}`)
-    const [wanted, found] = [factsOfTruth((await answer.json()) as Truth), await factsOfTables(db, tenant.id)]
-    for (const [key, fact] of wanted) {
-      const have = found.get(key)
-      if (have === undefined) differences.push(`${tenant.displayName}: ${key} is missing`)
-      else if (have !== fact) differences.push(`${tenant.displayName}: ${key} is ${have}, should be ${fact}`)
-    }
-    for (const key of found.keys()) {
-      if (!wanted.has(key)) differences.push(`${tenant.displayName}: ${key} should not be there`)
-    }
+    const found = await compareWithTruth(db, (await answer.json()) as Truth, options)
+    lines.push(...found.map((line) => `${tenant.displayName}: ${line}`))
   }
-  return differences
+  return lines
 }
 
-function factsOfTruth(truth: Truth): Facts {
-  const facts: Facts = new Map()
-  for (const user of truth.users) {
-    facts.set(`user ${user.id}`, line(Object.keys(userColumns).map((name) => user[name])))
-    for (const { skuId, disabledPlans } of user.licenses)
-      facts.set(`license ${user.id} ${skuId}`, line(disabledPlans.toSorted()))
-  }
-  for (const group of truth.groups) {
-    const derived = [
-      group.groupTypes.includes('DynamicMembership'),
-      group.resourceProvisioningOptions.includes('Team'),
-    ]
-    facts.set(
-      `group ${group.id}`,
-      line([...Object.keys(groupColumns).map((name) => group[name]), ...derived]),
-    )
-  }
-  for (const { groupId, memberId, memberType } of truth.members)
-    facts.set(`member ${groupId} ${memberId}`, memberType)
-  for (const sku of truth.skus) {
-    facts.set(
-      `sku ${sku.skuId}`,
-      line([sku.skuPartNumber, sku.enabled, sku.consumed, sku.servicePlans.length]),
-    )
-  }
-  return facts
+const tables = ['users', 'licenses', 'sources', 'groups', 'members', 'devices', 'skus', 'plans'] as const
+
+/** What is stored of one Entra tenant, in the same words as the truth. */
+export type Stored = Record<(typeof tables)[number], Row[]>
+type Row = Record<string, unknown>
+
+/**
+ * Compares what is stored with what the directory truly holds: live persons, their licences, live groups and their
+ * edges, devices, SKUs and plans. Answers one line a difference; empty = equal. `devices` and `sources` false leave out
+ * what is read every few hours or daily only, or what an app without Device.Read.All cannot know.
+ */
+export async function compareWithTruth(
+  db: Kysely<Database>,
+  truth: Truth,
+  options: { devices?: boolean; sources?: boolean } = {},
+): Promise<string[]> {
+  return differences(await readStored(db, truth.tenantId), truth, options)
 }
 
-async function factsOfTables(db: Kysely<Database>, entraTenantId: string): Promise<Facts> {
-  const facts: Facts = new Map()
-  const persons = await db
-    .selectFrom('persons')
-    .select(['object_id', ...Object.values(userColumns)])
-    .where('entra_tenant_id', '=', entraTenantId)
-    .where('deleted_at', 'is', null)
-    .execute()
-  for (const row of persons)
-    facts.set(`user ${row.object_id}`, line(Object.values(userColumns).map((name) => row[name])))
-
-  const { rows: licenses } = await sql<{ object_id: string; sku_id: string; disabled_plans: string[] }>`
-    select l.object_id, l.sku_id, l.disabled_plans from person_licenses l
-    join persons p on p.entra_tenant_id = l.entra_tenant_id and p.object_id = l.object_id and p.deleted_at is null
-    where l.entra_tenant_id = ${entraTenantId}`.execute(db)
-  for (const row of licenses)
-    facts.set(`license ${row.object_id} ${row.sku_id}`, line(row.disabled_plans.toSorted()))
-
-  const groups = await db
-    .selectFrom('groups')
-    .select(['object_id', 'is_dynamic', 'is_team', ...Object.values(groupColumns)])
-    .where('entra_tenant_id', '=', entraTenantId)
-    .where('deleted_at', 'is', null)
-    .execute()
-  for (const row of groups) {
-    const columns = Object.values(groupColumns).map((name) => row[name])
-    facts.set(`group ${row.object_id}`, line([...columns, row.is_dynamic, row.is_team]))
-  }
-
-  const { rows: members } = await sql<{ group_id: string; member_id: string; member_type: string }>`
-    select m.group_id, m.member_id, m.member_type from group_members m
-    join groups g on g.entra_tenant_id = m.entra_tenant_id and g.object_id = m.group_id and g.deleted_at is null
-    where m.entra_tenant_id = ${entraTenantId}`.execute(db)
-  for (const row of members) facts.set(`member ${row.group_id} ${row.member_id}`, row.member_type)
-
-  const { rows: skus } = await sql<{
-    sku_id: string
-    sku_part_number: string
-    enabled: number
-    consumed: number
-    plans: number
-  }>`
-    select s.sku_id, s.sku_part_number, s.enabled, s.consumed,
-      (select count(*) from sku_service_plans p where p.entra_tenant_id = s.entra_tenant_id and p.sku_id = s.sku_id) as plans
-    from subscribed_skus s where s.entra_tenant_id = ${entraTenantId}`.execute(db)
-  for (const row of skus)
-    facts.set(`sku ${row.sku_id}`, line([row.sku_part_number, row.enabled, row.consumed, row.plans]))
-  return facts
+/** The comparison itself, over rows. */
+export function differences(
+  stored: Stored,
+  truth: Truth,
+  { devices = true, sources = true }: { devices?: boolean; sources?: boolean } = {},
+): string[] {
+  const wanted = expected(truth)
+  return tables
+    .filter((table) => (devices || table !== 'devices') && (sources || table !== 'sources'))
+    .flatMap((table) => compareRows(table, stored[table], wanted[table]))
 }
 
-/** A property that was never set and one that was cleared are the same to us. */
-function line(values: unknown[]): string {
-  return JSON.stringify(values.map((value) => value ?? null))
+/** The rows that a directory should have become. */
+function expected(truth: Truth): Stored {
+  return {
+    users: truth.users.map((user) => ({
+      key: user.id,
+      ...user,
+      licenses: undefined,
+      licenseSources: undefined,
+    })),
+    licenses: truth.users.flatMap((user) =>
+      user.licenses.map((license) => ({
+        key: `${user.id}/${license.skuId}`,
+        disabledPlans: license.disabledPlans.toSorted(),
+      })),
+    ),
+    sources: truth.users.flatMap((user) =>
+      user.licenseSources.map(({ skuId, assignedByGroup, state }) => ({
+        key: `${user.id}/${skuId}/${assignedByGroup ?? 'direct'}`,
+        state,
+      })),
+    ),
+    groups: truth.groups.map(({ groupTypes, resourceProvisioningOptions, ...group }) => ({
+      key: group.id,
+      ...group,
+      kind: groupTypes.includes('Unified')
+        ? 'microsoft365'
+        : !group.mailEnabled
+          ? 'security'
+          : group.securityEnabled
+            ? 'mail_enabled_security'
+            : 'distribution',
+      isDynamic: groupTypes.includes('DynamicMembership'),
+      isTeam: resourceProvisioningOptions.includes('Team'),
+    })),
+    members: truth.members.map((edge) => ({
+      key: `${edge.groupId}/${edge.memberId}`,
+      type: edge.memberType,
+    })),
+    devices: truth.devices.map((device) => ({ key: device.id, ...device })),
+    skus: truth.skus.map((sku) => ({ key: sku.skuId, ...sku, servicePlans: undefined })),
+    plans: truth.skus.flatMap((sku) =>
+      sku.servicePlans.map((plan) => ({ key: `${sku.skuId}/${plan.servicePlanId}`, ...plan })),
+    ),
+  }
+}
+
+function compareRows(table: string, stored: readonly Row[], wanted: readonly Row[]): string[] {
+  const here = new Map(stored.map((row) => [row['key'], row]))
+  const lines: string[] = []
+  for (const row of wanted) {
+    const found = here.get(row['key'])
+    here.delete(row['key'])
+    if (found === undefined) lines.push(`${table} ${String(row['key'])}: missing`)
+    else lines.push(...compareRow(`${table} ${String(row['key'])}`, found, row))
+  }
+  for (const key of here.keys()) lines.push(`${table} ${String(key)}: stored, but not in the directory`)
+  return lines
+}
+
+function compareRow(name: string, stored: Row, wanted: Row): string[] {
+  return Object.keys(wanted).flatMap((column) => {
+    const [is, should] = [JSON.stringify(stored[column] ?? null), JSON.stringify(wanted[column] ?? null)]
+    return is === should ? [] : [`${name}: ${column} is ${is}, should be ${should}`]
+  })
+}
+
+/** Reads what is stored of one Entra tenant; soft-deleted persons and groups, and what hangs on them, are not there. */
+export async function readStored(db: Kysely<Database>, entraTenantId: string): Promise<Stored> {
+  const read = async (query: ReturnType<typeof sql<Row>>) => (await query.execute(db)).rows
+  const e = entraTenantId
+  return {
+    users: await read(sql`
+      select object_id as key, object_id as id, user_principal_name as "userPrincipalName", display_name as "displayName", mail,
+        given_name as "givenName", surname, job_title as "jobTitle", department, company_name as "companyName",
+        office_location as "officeLocation", usage_location as "usageLocation", employee_id as "employeeId",
+        account_enabled as "accountEnabled", user_type as "userType", on_premises_sync_enabled as "onPremisesSyncEnabled",
+        on_premises_sam_account_name as "onPremisesSamAccountName",
+        on_premises_security_identifier as "onPremisesSecurityIdentifier"
+      from persons where entra_tenant_id = ${e} and object_id is not null and deleted_at is null`),
+    licenses: await read(sql`
+      select l.object_id || '/' || l.sku_id as key, array(select p::text from unnest(l.disabled_plans) p order by 1) as "disabledPlans"
+      from person_licenses l join persons p using (entra_tenant_id, object_id)
+      where l.entra_tenant_id = ${e} and p.deleted_at is null`),
+    sources: await read(sql`
+      select s.object_id || '/' || s.sku_id || '/' || coalesce(s.assigned_by_group::text, 'direct') as key, s.state
+      from person_license_sources s join persons p using (entra_tenant_id, object_id)
+      where s.entra_tenant_id = ${e} and p.deleted_at is null`),
+    groups: await read(sql`
+      select object_id as key, object_id as id, display_name as "displayName", mail, mail_nickname as "mailNickname",
+        mail_enabled as "mailEnabled", security_enabled as "securityEnabled", visibility,
+        on_premises_sync_enabled as "onPremisesSyncEnabled", kind, is_dynamic as "isDynamic", is_team as "isTeam"
+      from groups where entra_tenant_id = ${e} and deleted_at is null`),
+    members: await read(sql`
+      select m.group_id || '/' || m.member_id as key, m.member_type as type
+      from group_members m join groups g on g.entra_tenant_id = m.entra_tenant_id and g.object_id = m.group_id
+      where m.entra_tenant_id = ${e} and g.deleted_at is null`),
+    devices: await read(sql`
+      select object_id as key, object_id as id, device_id as "deviceId", display_name as "displayName",
+        operating_system as "operatingSystem", account_enabled as "accountEnabled"
+      from devices where entra_tenant_id = ${e}`),
+    skus: await read(sql`
+      select sku_id as key, sku_id as "skuId", sku_part_number as "skuPartNumber", capability_status as "capabilityStatus",
+        enabled, consumed, suspended, warning
+      from subscribed_skus where entra_tenant_id = ${e}`),
+    plans: await read(sql`
+      select sku_id || '/' || service_plan_id as key, service_plan_id as "servicePlanId",
+        service_plan_name as "servicePlanName", provisioning_status as "provisioningStatus"
+      from sku_service_plans where entra_tenant_id = ${e}`),
+  }
 }

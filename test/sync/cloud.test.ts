@@ -10,7 +10,7 @@ import { createGraph, type Graph } from '../../src/graph/graph.ts'
 import type { SyncContext } from '../../src/sync/context.ts'
 import { runSync } from '../../src/sync/run.ts'
 import { testCa } from '../harness/ca.ts'
-import { compareWithTruth } from '../harness/compare.ts'
+import { compareWithTruth } from '../../src/cli/demo-truth.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
 import { syncOnce } from './scripted.ts'
 
