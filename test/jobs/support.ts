@@ -26,9 +26,13 @@ export interface TestQueues extends Queues {
 }
 
 /** Queues of this test alone: a key prefix of their own on Redis, the given database on Postgres. */
-export async function openTestQueues(backend: Backend, databaseUrl: string): Promise<TestQueues> {
+export async function openTestQueues(
+  backend: Backend,
+  databaseUrl: string,
+  redis = redisUrl(),
+): Promise<TestQueues> {
   const prefix = `test-${randomBytes(6).toString('hex')}`
-  const url = backend === 'redis' ? redisUrl() : databaseUrl
+  const url = backend === 'redis' ? redis : databaseUrl
   const queues = await openQueues(url, { log, prefix })
   const strangers: Queue[] = []
   return {

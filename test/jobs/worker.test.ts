@@ -7,6 +7,7 @@ import { EntraSyncError } from '../../src/errors.ts'
 import type { Handlers } from '../../src/jobs/catalog.ts'
 import { startWorker, type RunningWorker } from '../../src/jobs/worker.ts'
 import { testDatabase } from '../harness/database.ts'
+import { ownRedis } from '../harness/redis.ts'
 import {
   backends,
   handlersWith,
@@ -23,14 +24,16 @@ const done = { job: 'completed', result: 'done', again: 'never' } as const
 
 describe.each(backends)('a worker on %s', (backend) => {
   let database: Awaited<ReturnType<typeof testDatabase>>
+  // One of our own: cutting all connections of the shared one would fail whatever else runs.
+  let redis: Awaited<ReturnType<typeof ownRedis>>
   let queues: TestQueues
   let worker: RunningWorker | null = null
 
   beforeAll(async () => {
-    database = await testDatabase()
+    ;[database, redis] = await Promise.all([testDatabase(), ownRedis()])
   })
   beforeEach(async () => {
-    queues = await openTestQueues(backend, database.url)
+    queues = await openTestQueues(backend, database.url, redis.url)
     await Promise.all(queues.all.map((queue) => queue.obliterate({ force: true })))
   })
   afterEach(async () => {
@@ -38,7 +41,7 @@ describe.each(backends)('a worker on %s', (backend) => {
     worker = null
     await queues.close()
   })
-  afterAll(() => database.drop())
+  afterAll(() => Promise.all([database.drop(), redis.stop()]))
 
   async function work(some: Partial<Handlers>, concurrency = 1): Promise<void> {
     worker = startWorker(
