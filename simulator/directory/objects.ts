@@ -1,3 +1,4 @@
+import type { Device, Group, User } from '@microsoft/microsoft-graph-types'
 import type { MemberType, TruthDevice, TruthGroup, TruthLicense, TruthUser } from '../types.ts'
 
 /** What is kept of a directory object that was deleted: restorable for 30 days, or nothing but its id. */
@@ -47,27 +48,28 @@ export interface DirectoryGroup extends DirectoryObject {
 
 export type DirectoryDevice = DirectoryObject
 
-type Texts<K extends string> = Partial<Record<K, string | null>>
+/** Texts under names that Microsoft's types know of the entity. */
+type Texts<Entity, K extends string & keyof Entity> = Partial<Record<K, string | null>>
 
 /** Properties that a user may be given; null = not set. */
 export type UserFields = Partial<Omit<TruthUser, 'licenses' | 'licenseSources'>> &
-  Texts<'mailNickname' | 'mobilePhone' | 'preferredLanguage' | 'employeeType' | 'city' | 'country'> &
-  Texts<'state' | 'postalCode' | 'streetAddress' | 'creationType' | 'externalUserState'> &
-  Texts<'onPremisesImmutableId' | 'onPremisesDomainName' | 'onPremisesUserPrincipalName'> & {
+  Texts<User, 'mailNickname' | 'mobilePhone' | 'preferredLanguage' | 'employeeType' | 'city' | 'country'> &
+  Texts<User, 'state' | 'postalCode' | 'streetAddress' | 'creationType' | 'externalUserState'> &
+  Texts<User, 'onPremisesImmutableId' | 'onPremisesDomainName' | 'onPremisesUserPrincipalName'> & {
     proxyAddresses?: string[]
     otherMails?: string[]
     businessPhones?: string[]
   }
 
 export type GroupFields = Partial<TruthGroup> &
-  Texts<'description' | 'membershipRule' | 'membershipRuleProcessingState' | 'classification'> & {
+  Texts<Group, 'description' | 'membershipRule' | 'membershipRuleProcessingState' | 'classification'> & {
     isAssignableToRole?: boolean | null
     /** Told by /teams/{id} only. */
     isArchived?: boolean
   }
 
 export type DeviceFields = Partial<TruthDevice> &
-  Texts<'operatingSystemVersion' | 'trustType' | 'profileType' | 'manufacturer' | 'model'> & {
+  Texts<Device, 'operatingSystemVersion' | 'trustType' | 'profileType' | 'manufacturer' | 'model'> & {
     isCompliant?: boolean | null
     isManaged?: boolean | null
   }

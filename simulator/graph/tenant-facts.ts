@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Organization, SubscribedSku } from '@microsoft/microsoft-graph-types'
 import type { GraphContext, SimRequest, SimResponse } from '../types.ts'
 import { noObject, ok, unknownSegment } from './answers.ts'
 import { guarded } from './guard.ts'
@@ -29,7 +30,7 @@ export function answerOrganization(request: SimRequest, context: GraphContext, r
       name,
       type: 'Managed',
     })),
-  }
+  } satisfies Organization
   return guarded(context, 'organization', rolesFor.organization, () =>
     answerAll(request, context, { path: 'organization', type: organizationType, all: [organization] }, rest),
   )
@@ -39,19 +40,27 @@ export function answerOrganization(request: SimRequest, context: GraphContext, r
 export function answerSkus(request: SimRequest, context: GraphContext, rest: string[]): SimResponse {
   const { tenant } = context
   return guarded(context, 'subscribedSkus', rolesFor.subscribedSkus, () => {
-    const all = tenant.directory.listSkus().map((sku) => ({
-      id: `${tenant.id}_${sku.skuId}`,
-      accountId: tenant.id,
-      accountName: tenant.defaultDomain.split('.')[0],
-      appliesTo: 'User',
-      capabilityStatus: sku.capabilityStatus,
-      consumedUnits: sku.consumed,
-      prepaidUnits: { enabled: sku.enabled, suspended: sku.suspended, warning: sku.warning, lockedOut: 0 },
-      servicePlans: sku.servicePlans.map((plan) => ({ ...plan, appliesTo: 'User' })),
-      skuId: sku.skuId,
-      skuPartNumber: sku.skuPartNumber,
-      subscriptionIds: [derivedId(tenant.id, sku.skuId)],
-    }))
+    const all = tenant.directory.listSkus().map(
+      (sku) =>
+        ({
+          id: `${tenant.id}_${sku.skuId}`,
+          accountId: tenant.id,
+          accountName: tenant.defaultDomain.split('.')[0] ?? null,
+          appliesTo: 'User',
+          capabilityStatus: sku.capabilityStatus,
+          consumedUnits: sku.consumed,
+          prepaidUnits: {
+            enabled: sku.enabled,
+            suspended: sku.suspended,
+            warning: sku.warning,
+            lockedOut: 0,
+          },
+          servicePlans: sku.servicePlans.map((plan) => ({ ...plan, appliesTo: 'User' })),
+          skuId: sku.skuId,
+          skuPartNumber: sku.skuPartNumber,
+          subscriptionIds: [derivedId(tenant.id, sku.skuId)],
+        }) satisfies SubscribedSku,
+    )
     return answerAll(request, context, { path: 'subscribedSkus', type: skuType, all }, rest)
   })
 }

@@ -46,7 +46,7 @@ describe('a schema that this version does not know', () => {
   beforeEach(async () => void (database = await testDatabase()))
   afterEach(() => database.drop())
 
-  const bothRefuse = async (code: string): Promise<void> => {
+  const expectBothRefuse = async (code: string): Promise<void> => {
     await expect(assertSchema(database.db)).rejects.toMatchObject({ kind: 'config', code })
     await expect(migrate(database.url)).rejects.toMatchObject({ kind: 'config', code })
   }
@@ -55,12 +55,12 @@ describe('a schema that this version does not know', () => {
     await sql`insert into schema_migrations (version, name, checksum) values (9999, 'tomorrow', '-')`.execute(
       database.db,
     )
-    await bothRefuse('schema_newer')
+    await expectBothRefuse('schema_newer')
   })
 
   test('built from an edited file: refused', async () => {
     await sql`update schema_migrations set checksum = 'edited' where version = 1`.execute(database.db)
-    await bothRefuse('schema_changed')
+    await expectBothRefuse('schema_changed')
   })
 
   test('lacking a migration: the daemon says which command brings it', async () => {
