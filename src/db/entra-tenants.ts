@@ -9,6 +9,7 @@ export interface SyncedTenant {
   last_full_at: Date | null
   organization_read_at: Date | null
   devices_read_at: Date | null
+  teams_read_at: Date | null
   license_sources_read_at: Date | null
   consecutive_failures: number
 }
@@ -20,7 +21,7 @@ export async function readSyncedTenant(
 ): Promise<SyncedTenant | null> {
   const { rows } = await sql<SyncedTenant>`
     select entra_tenant_id, display_name, (extract(epoch from sync_interval) * 1000)::float8 as sync_interval_ms, last_full_at,
-      organization_read_at, devices_read_at, license_sources_read_at, consecutive_failures
+      organization_read_at, devices_read_at, teams_read_at, license_sources_read_at, consecutive_failures
     from entra_tenants where entra_tenant_id = ${entraTenantId}`.execute(db)
   return rows[0] ?? null
 }
@@ -40,7 +41,7 @@ export async function saveOrganization(
 export async function noteOptionalRead(
   db: Kysely<Database>,
   entraTenantId: string,
-  column: 'organization_read_at' | 'devices_read_at' | 'license_sources_read_at',
+  column: 'organization_read_at' | 'devices_read_at' | 'teams_read_at' | 'license_sources_read_at',
 ): Promise<void> {
   await sql`update entra_tenants set ${sql.ref(column)} = now() where entra_tenant_id = ${entraTenantId}`.execute(
     db,

@@ -26,20 +26,20 @@ export const GROUPS: MergeTable = {
 }
 
 /**
- * Teams whose archived state is to be read: never read, or changed and last read more than a day ago; in a full round
- * all that were last read more than a day ago (Microsoft forbids asking more often).
+ * Teams whose archived state is to be read, `most` at a time, each at most daily. `all`: those that were never read come
+ * first, then the longest ago; else only those that are new or have changed since the last look at Teams.
  */
 export async function dueTeams(
   db: Kysely<Database>,
   entraTenantId: string,
-  full: boolean,
+  { all, most }: { all: boolean; most: number },
 ): Promise<string[]> {
   const { rows } = await sql<{ object_id: string }>`
-    select object_id from groups
-    where entra_tenant_id = ${entraTenantId} and is_team and deleted_at is null
-      and (team_read_at is null or (team_read_at < now() - interval '1 day' and (${full} or changed_at > team_read_at)))`.execute(
-    db,
-  )
+    select g.object_id from groups g join entra_tenants e using (entra_tenant_id)
+    where g.entra_tenant_id = ${entraTenantId} and g.is_team and g.deleted_at is null
+      and (g.team_read_at is null or g.team_read_at < now() - interval '1 day')
+      and (${all} or g.changed_at > greatest(g.team_read_at, e.teams_read_at))
+    order by g.team_read_at nulls first, g.object_id limit ${most}`.execute(db)
   return rows.map((row) => row.object_id)
 }
 

@@ -65,6 +65,7 @@ export interface EntraTenantsTable {
   last_full_at: NullableTimestamp
   organization_read_at: NullableTimestamp
   devices_read_at: NullableTimestamp
+  teams_read_at: NullableTimestamp
   license_sources_read_at: NullableTimestamp
   next_discovery_at: NullableTimestamp
   paused_at: NullableTimestamp

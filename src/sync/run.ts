@@ -106,15 +106,11 @@ async function readSlice(slice: Slice, tenant: SyncedTenant, end: SliceEnd): Pro
     const notice = await proveOrganization(slice)
     if (notice !== null) end.notices.push(notice)
   }
-  const limit = pLimit(3)
-  const required = wanted.filter((part) => part.collection.required)
-  const ends = await Promise.all(required.map((part) => limit(() => readCollection(slice, part.collection))))
+  // Four at once: what Microsoft's guidance allows a tenant; users, groups, skus and, when they are due, devices.
+  const limit = pLimit(4)
+  const ends = await Promise.all(wanted.map((part) => limit(() => readCollection(slice, part.collection))))
   end.ends.push(...ends.filter((one) => one !== null))
-  if (!end.ends.every(isComplete)) return
-  for (const { collection } of wanted.filter((part) => !part.collection.required)) {
-    const optional = await readCollection(slice, collection)
-    if (optional !== null) end.ends.push(optional)
-  }
+  if (!end.ends.every((one) => !one.collection.required || isComplete(one))) return
   if (end.ends.some((one) => ['fenced', 'yielded'].includes(one.summary.verdict))) return
   await readOptional(slice, tenant, end)
 }
@@ -127,12 +123,15 @@ async function readOptional(slice: Slice, tenant: SyncedTenant, end: SliceEnd): 
     if (notice !== null) end.notices.push(notice)
   }
   const groups = complete('groups')
-  if (groups) await note('archived Teams', () => readTeams(slice, groups.summary.mode === 'full'))
-  if (complete('users')) await note('licence sources', () => readSources(slice, tenant))
+  const reads: Promise<void>[] = []
+  if (groups)
+    reads.push(note('archived Teams', () => readTeams(slice, tenant, groups.summary.mode === 'full')))
+  if (complete('users')) reads.push(note('licence sources', () => readSources(slice, tenant)))
   for (const name of ['users', 'groups'] as const) {
     if (complete(name)?.summary.mode === 'full')
-      await note(`count of ${name}`, () => compareCounts(slice, name))
+      reads.push(note(`count of ${name}`, () => compareCounts(slice, name)))
   }
+  await Promise.all(reads)
 }
 
 /** The collections to read, and which of them begin a full round. */

@@ -33,6 +33,7 @@ create table entra_tenants (
   last_full_at timestamptz,
   organization_read_at timestamptz,
   devices_read_at timestamptz,
+  teams_read_at timestamptz,
   license_sources_read_at timestamptz,
   next_discovery_at timestamptz,
   paused_at timestamptz,
