@@ -120,7 +120,10 @@ function outcomeOf(one: Asked, row: Seen): Outcome {
     name: one.name,
     outcome: row.outcome ?? 'succeeded',
     runId: row.run_id,
-    mode: row.mode,
+    // A first run asks for a delta and reads all: what it did is what people want to know.
+    mode: ['users', 'groups'].some((name) => row.collections?.[name]?.['mode'] === 'full')
+      ? 'full'
+      : row.mode,
     added: sum('added'),
     changed: sum('changed'),
     removed: sum('removed'),

@@ -85,8 +85,10 @@ async function freshness({ db, syncIntervalMs }: HealthDeps): Promise<string | C
 async function workers({ db }: HealthDeps): Promise<string | Check> {
   const { rows } = await sql<{ waiting: number; busy: number; finished: number }>`
     select
-      (select count(*)::int from entra_sync.sync_requests r left join entra_sync.sync_leases l using (entra_tenant_id)
-        where r.requested_seq > r.served_seq and r.requested_at < now() - make_interval(secs => ${unservedSeconds})
+      (select count(*)::int from entra_sync.sync_requests r
+        join entra_sync.tenant_status s using (entra_tenant_id)
+        left join entra_sync.sync_leases l using (entra_tenant_id)
+        where s.scheduled and s.consecutive_failures = 0 and r.requested_seq > r.served_seq and r.requested_at < now() - make_interval(secs => ${unservedSeconds})
           and coalesce(l.throttled_until, '-infinity') < now()) as waiting,
       (select count(*)::int from entra_sync.sync_leases where expires_at > now()) as busy,
       (select count(*)::int from entra_sync.sync_runs

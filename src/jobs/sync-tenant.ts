@@ -42,10 +42,22 @@ export async function syncTenant(
     return { job: 'completed', result: 'dropped: another attempt came first', again: 'never' }
   }
   if (payload.requestSeq === undefined) await mergePayload(context, payload, job)
+  if (tenant.stoppedBy !== null)
+    return { job: 'completed', result: stopped(tenant.stoppedBy), again: 'never' }
   const asked = await readRequest(db, entraTenantId)
   const verdict = await run(context, entraTenantId, tenant.consecutiveFailures, job)
   await wakeAgain(context, entraTenantId, asked?.requested_seq ?? 0, verdict)
   return verdict
+}
+
+/**
+ * Whoever asks: without an active GDAP relationship app-only access would go on working, so that stopping is our own
+ * decision, here. The request stays; the tick wakes it when the tenant may be synced again.
+ */
+function stopped(state: string): string {
+  const remedy =
+    state === 'paused' ? ' `entra-sync resume` lets it go on.' : ' `entra-sync status` tells more.'
+  return `not synced: its state is ${state}; the request is kept.${remedy}`
 }
 
 async function mergePayload(

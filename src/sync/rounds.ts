@@ -76,6 +76,7 @@ async function readRound(slice: Slice, collection: Collection, cursor: Cursor): 
     for await (const page of slice.client.pages((goesOn ? cursor.next_link : start) ?? collection.start, {
       signal: slice.signal,
     })) {
+      if (counts.pages >= maxPagesARound) throw tooManyPages(slice, collection)
       const write = collection.parse(page.value, {
         full: mode === 'full',
         hiddenReadable: slice.hiddenReadable,
@@ -169,6 +170,22 @@ function optionalError(error: EntraSyncError): EntraSyncError {
   } catch {
     return error
   }
+}
+
+// Twenty million users at 200 a page. One slice's loop is found by its links; a loop longer than a slice only by this.
+const maxPagesARound = 100_000
+
+function tooManyPages(slice: Slice, collection: Collection): EntraSyncError {
+  return new EntraSyncError(
+    'malformed',
+    `The round of ${collection.name} has not ended after ${maxPagesARound} pages.`,
+    {
+      code: 'too_many_pages',
+      tenant: slice.entraTenantId,
+      resource: collection.name,
+      remedy: 'Its links lead in a circle; it is read anew by itself.',
+    },
+  )
 }
 
 const noCounts: RoundCounts = { pages: 0, added: 0, changed: 0, removed: 0, unchanged: 0, linked: 0 }

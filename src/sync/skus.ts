@@ -1,5 +1,6 @@
 import { notePresent } from '../db/seen.ts'
 import { mergeServicePlans, mergeSkus } from '../db/skus.ts'
+import { productName } from '../graph/product-names.ts'
 import { parseSkus, skusStart } from '../graph/skus.ts'
 import type { Collection } from './collections.ts'
 
@@ -17,7 +18,7 @@ export const skus: Collection = {
     const rows = page.map((sku) => ({
       sku_id: sku.skuId,
       sku_part_number: sku.skuPartNumber,
-      product_name: null,
+      product_name: productName(sku.skuId),
       capability_status: sku.capabilityStatus,
       applies_to: sku.appliesTo,
       enabled: sku.enabled,

@@ -178,6 +178,35 @@ describe.each(backends)('sync-tenant on %s', (backend) => {
     expect((await engine.ended(job)).failedReason).toMatch(/^entra_tenant_unknown 99999999-.*Import it first/)
   })
 
+  it.each([
+    [
+      'paused',
+      sql`update entra_tenants set paused_at = now()`,
+      sql`update entra_tenants set paused_at = null`,
+    ],
+    [
+      'gdap_ended',
+      sql`update entra_tenants set partner_entra_tenant_id = entra_tenant_id`,
+      sql`update entra_tenants set partner_entra_tenant_id = null`,
+    ],
+  ])(
+    'asks Graph nothing while the state is %s, keeps what was asked, and serves it afterwards',
+    async (state, begin, end) => {
+      const [tenant = ''] = await start([5])
+      await begin.execute(engine.database.db)
+      await engine.startWorkers(1)
+      const job = await engine.queues.stranger('sync').add('sync-tenant', { entraTenantId: tenant })
+      expect((await engine.ended(job)).returnvalue).toContain(`not synced: its state is ${state}`)
+      expect(engine.cloud.requests.total).toBe(0)
+
+      await end.execute(engine.database.db)
+      await sql`update sync_requests set requested_at = now() - interval '1 hour'`.execute(engine.database.db)
+      await engine.tick()
+      await engine.served(tenant)
+      expect(await persons(tenant)).toBe(5)
+    },
+  )
+
   it('yields a long tenant at page boundaries, goes on before new work of its priority, after more urgent', async () => {
     const [, long = '', short = ''] = await start([3, 60, 3])
     engine.cloud.faults.knobs(long, { pageSize: 5 })

@@ -90,6 +90,18 @@ const askedOf = (tenant: TenantHandle) =>
     Object.entries(cloud.requests.counts(tenant.id)).filter(([kind]) => !kind.includes('oauth2')),
   )
 
+test('SKUs have the names that Microsoft sells them by, which Graph does not tell', async () => {
+  const [tenant] = cloud.tenants
+  if (tenant === undefined) throw new Error('no partner')
+  await syncFully(contextWith(), tenant.id)
+  const rows = await database.db
+    .selectFrom('subscribed_skus')
+    .select(['sku_part_number', 'product_name'])
+    .execute()
+  expect(rows).toContainEqual({ sku_part_number: 'SPB', product_name: 'Microsoft 365 Business Premium' })
+  expect(rows.filter((row) => row.product_name === null)).toEqual([])
+})
+
 test('a cycle without changes is exactly three requests to Graph', async () => {
   const [, tenant] = cloud.tenants
   if (tenant === undefined) throw new Error('no customer')

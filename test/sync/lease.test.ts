@@ -137,6 +137,18 @@ test('a slice yields at a page boundary, and slices together read each page once
   expect(recorded).toEqual([{ slices: 5, outcome: 'succeeded' }])
 })
 
+test('a round that never ends, slice after slice, is partial at last and removes nothing', async () => {
+  script.round('users', [user(1)], [user(2)], [user(3)])
+  const context = scriptedContext(db, script, { timings: { leaseMs: 60_000, renewMs: 15_000, sliceMs: 0 } })
+  expect(await syncOnce(context, tenant)).toMatchObject({ status: 'yielded' })
+  await sql`update sync_cursors set round_pages = 100000 where collection = 'users'`.execute(db)
+  expect(await runSync(context, tenant)).toMatchObject({
+    outcome: 'partial',
+    error: { code: 'too_many_pages' },
+  })
+  expect(await persons()).toBe(1)
+})
+
 test('a stop yields at once, and the next slice goes on behind the last page', async () => {
   const stop = new AbortController()
   script.round('users', [user(1)], { before: () => stop.abort(), value: [user(2)] }, [user(3)])
