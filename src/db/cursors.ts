@@ -91,11 +91,23 @@ export async function completeCursor(
   },
 ): Promise<void> {
   await sql`
-    update sync_cursors set start_link = ${facts.startLink}, ${ENDED}, restarts = 0, partial_rounds = 0, full_round_due = false,
+    update sync_cursors set start_link = ${facts.startLink}, ${ENDED}, restarts = 0, partial_rounds = 0,
+      full_round_due = full_round_due and ${round.mode} <> 'full',
       completed_at = now(), last_full_at = case when ${round.mode} = 'full' then now() else last_full_at end,
       served_seq = ${facts.servingSeq}, select_hash = ${facts.selectHash}, app_id = ${facts.appId},
       permissions_hash = coalesce(${facts.permissionsHash}, permissions_hash)
     where entra_tenant_id = ${round.entraTenantId} and collection = ${round.collection}`.execute(db)
+}
+
+/** Has the next round of a collection read everything: what delta told is known to be incomplete. */
+export async function askFullRound(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  collection: string,
+): Promise<void> {
+  await sql`
+    update sync_cursors set full_round_due = true
+    where entra_tenant_id = ${entraTenantId} and collection = ${collection}`.execute(db)
 }
 
 const ENDED = sql`next_link = null, round_id = null, round_mode = null, round_started_at = null, round_pages = 0, round_added = 0,

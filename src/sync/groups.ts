@@ -1,3 +1,4 @@
+import { askFullRound } from '../db/cursors.ts'
 import { GROUPS } from '../db/groups.ts'
 import { mergeMembers, type MemberRow } from '../db/members.ts'
 import { mergeRows, type MergeRow } from '../db/merge.ts'
@@ -31,6 +32,9 @@ export const groups: Collection = {
         page.members.map((row) => [row.group_id, row.member_id]),
       )
       const written = await mergeRows(db, GROUPS, entraTenantId, page.rows, round.sweeps ? roundId : null)
+      // While a group was deleted nobody told who left it, and what its return tells are only those who are there.
+      if (round.mode === 'delta' && written.restored.length > 0)
+        await askFullRound(db, entraTenantId, 'groups')
       const members = await mergeMembers(db, entraTenantId, page.members)
       await pendRemovals(db, membership, page.left)
       await pendRemovals(db, group, page.removed)

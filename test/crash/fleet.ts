@@ -107,15 +107,19 @@ export async function startFleet(
       await enqueueSync(queues, { entraTenantId, requestSeq, priority: 10 })
     },
     async settle() {
-      for (const tenant of cloud.tenants) await self.ask(tenant.id)
-      for (;;) {
-        const { rows } = await sql<{ open: number }>`
-          select count(*) as open from sync_requests where served_seq < requested_seq or serving_seq is not null`.execute(
-          database.db,
+      const { db } = database
+      const count = async (query: ReturnType<typeof sql<{ open: number }>>) =>
+        (await query.execute(db)).rows[0]?.open
+      do {
+        for (const tenant of cloud.tenants) await self.ask(tenant.id)
+        while (
+          (await count(
+            sql`select count(*) as open from sync_requests where served_seq < requested_seq or serving_seq is not null`,
+          )) !== 0
         )
-        if (rows[0]?.open === 0) return
-        await sleep(100)
-      }
+          await sleep(100)
+        // A group that came back has its members read whole in the next cycle.
+      } while ((await count(sql`select count(*) as open from sync_cursors where full_round_due`)) !== 0)
     },
     differences: () =>
       // Devices and licence sources are read every few hours: they are not what a cycle promises.

@@ -178,12 +178,39 @@ test('whatever happens and however badly delta behaves, delta rounds end up equa
           const run = await syncFully(contextWith({ timings }), tenant.id)
           cloud.faults.clear()
           expect(run).toMatchObject({ status: 'finished', outcome: 'succeeded' })
-          expect(await differences(tenant)).toEqual([])
+          // A group that came back has its members read whole in the next cycle.
+          const due = await database.db
+            .selectFrom('sync_cursors')
+            .where('full_round_due', '=', true)
+            .execute()
+          if (due.length > 0) await syncFully(contextWith({ timings }), tenant.id)
+          // Where a licence comes from is read daily: a second source of one that was there changes nothing delta tells.
+          expect(await compareWithTruth(database.db, tenant.directory.truth(), { sources: false })).toEqual(
+            [],
+          )
         }
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 15, endOnFailure: true },
   )
+})
+
+test('who left a group while it was deleted is not its member when it comes back', async () => {
+  const [, tenant] = cloud.tenants
+  const { directory } = tenant ?? {}
+  const [one, two] = directory?.truth().users ?? []
+  if (!tenant || !directory || !one || !two) throw new Error('no customer with users')
+  const id = directory.addGroup({ displayName: 'Returns', groupTypes: ['Unified'], mailEnabled: true })
+  onTestFinished(() => directory.purgeGroup(id))
+  for (const user of [one, two]) directory.addMember(id, user.id)
+  await syncFully(contextWith(), tenant.id)
+  directory.removeMember(id, two.id)
+  directory.deleteGroup(id)
+  await syncFully(contextWith(), tenant.id)
+  directory.restoreGroup(id)
+  await syncFully(contextWith(), tenant.id)
+  await syncFully(contextWith(), tenant.id)
+  expect(await differences(tenant)).toEqual([])
 })
 
 describe('faults on the way', () => {
