@@ -9,6 +9,7 @@ import { noteOptionalRead, raiseTargetsDirty } from '../db/entra-tenants.ts'
 import { notePage } from '../db/leases.ts'
 import { clearColumns, clearedShares } from '../db/merge.ts'
 import { openProblem, closeProblems } from '../db/problems.ts'
+import { isAdoptionAmbiguous } from '../db/persons.ts'
 import { countLive } from '../db/removals.ts'
 import { countSeen, dropNotes } from '../db/seen.ts'
 import { deleteUnseenPlans } from '../db/skus.ts'
@@ -97,7 +98,8 @@ async function endRound(
     appId: slice.appId,
     permissionsHash: slice.permissionsHash,
   })
-  await closeProblems(db, entraTenantId, [collection.name])
+  const adopted = collection.name === 'users' && !(await isAdoptionAmbiguous(db, entraTenantId))
+  await closeProblems(db, entraTenantId, [collection.name, ...(adopted ? ['adoption'] : [])])
   if (counts.added + counts.changed + counts.linked + removals.removed + removals.unlinked > 0) {
     await raiseTargetsDirty(db, entraTenantId)
   }
