@@ -1,3 +1,4 @@
+import { databaseError } from '../db/errors.ts'
 import { describeError, EntraSyncError, isEntraSyncError } from '../errors.ts'
 import type { RunResult } from '../sync/context.ts'
 
@@ -39,15 +40,19 @@ export function verdictOfRun(run: RunResult): Verdict {
   }
 }
 
-/** The verdict on an error that a handler threw. Whatever is no EntraSyncError is a fault of ours: `internal_error`. */
+/**
+ * The verdict on an error that a handler threw. Whatever is neither an EntraSyncError nor from Postgres is a fault of ours:
+ * `internal_error`.
+ */
 export function verdictOfError(thrown: unknown): Verdict {
   const error = isEntraSyncError(thrown)
     ? thrown
-    : new EntraSyncError('transient', thrown instanceof Error ? thrown.message : String(thrown), {
+    : (databaseError(thrown) ??
+      new EntraSyncError('transient', thrown instanceof Error ? thrown.message : String(thrown), {
         code: 'internal_error',
         remedy: 'This is a fault of entra-sync: report it with the log of this job.',
         cause: thrown,
-      })
+      }))
   switch (error.kind) {
     case 'throttled':
       return delayed(error.retryAt, describeError(error))

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts'
 import { catalog, isJobName, isQuiet, type Handlers, type JobName, type QueueName } from './catalog.ts'
 import type { JobHelpers } from './helpers.ts'
 import { progressReporter } from './progress.ts'
-import type { Queues, WorkerTimings } from './queues.ts'
+import { adding, type Queues, type WorkerTimings } from './queues.ts'
 import { jobText } from './text.ts'
 import { verdictOfError, type Verdict } from './verdicts.ts'
 
@@ -92,7 +92,7 @@ async function processJob(
     log,
     signal,
     progress: progress.report,
-    updatePayload: (payload) => job.updateData(payload),
+    updatePayload: (payload) => adding(context.queues.address, () => job.updateData(payload)),
   }
   let verdict: Verdict
   try {
