@@ -15,6 +15,7 @@ export interface Cursor {
   round_unchanged: number
   round_linked: number
   round_sweeps: boolean
+  round_basis: string | null
   restarts: number
   partial_rounds: number
   drift_rounds: number
@@ -61,6 +62,8 @@ export interface RunningRound {
   startedAt: Date
   /** A full round over rows that were there before it: it notes what it sees. The first one of an Entra tenant need not. */
   sweeps: boolean
+  /** Properties, app and permissions that it was begun with. */
+  basis: string
 }
 
 /** Saves where a round goes on, together with the page before it. */
@@ -74,7 +77,7 @@ export async function saveNextLink(
     update sync_cursors set next_link = ${nextLink}, round_id = ${round.roundId}, round_mode = ${round.mode},
       round_started_at = ${round.startedAt}, round_pages = ${counts.pages}, round_added = ${counts.added},
       round_changed = ${counts.changed}, round_removed = ${counts.removed}, round_unchanged = ${counts.unchanged},
-      round_linked = ${counts.linked}, round_sweeps = ${round.sweeps}
+      round_linked = ${counts.linked}, round_sweeps = ${round.sweeps}, round_basis = ${round.basis}
     where entra_tenant_id = ${round.entraTenantId} and collection = ${round.collection}`.execute(db)
 }
 
@@ -111,7 +114,8 @@ export async function askFullRound(
 }
 
 const ENDED = sql`next_link = null, round_id = null, round_mode = null, round_started_at = null, round_pages = 0, round_added = 0,
-  round_changed = 0, round_removed = 0, round_unchanged = 0, round_linked = 0, round_sweeps = false`
+  round_changed = 0, round_removed = 0, round_unchanged = 0, round_linked = 0, round_sweeps = false,
+  round_basis = null`
 
 /** Ends a round that was not complete: start_link stays, what was added stays. */
 export async function dropCursorRound(

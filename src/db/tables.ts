@@ -253,6 +253,7 @@ export interface SyncCursorsTable {
   round_unchanged: Generated<number>
   round_linked: Generated<number>
   round_sweeps: Generated<boolean>
+  round_basis: string | null
   restarts: Generated<number>
   partial_rounds: Generated<number>
   drift_rounds: Generated<number>

@@ -1,12 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { isBlank, loadCursor, type Cursor, type RoundCounts, type RunningRound } from '../db/cursors.ts'
 import { noteOptionalRead } from '../db/entra-tenants.ts'
+import { databaseError } from '../db/errors.ts'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import { asOptional } from '../graph/errors.ts'
 import { selectHash, type Collection } from './collections.ts'
 import { writeFenced, type CollectionSummary, type Slice } from './context.ts'
 import { commitPage, dropPartialRound, dropRound, type RoundEnd } from './pages.ts'
-import { canContinue, roundMode, verdictOfError, type RoundFacts, type Verdict } from './verdict.ts'
+import {
+  canContinue,
+  roundBasis,
+  roundMode,
+  verdictOfError,
+  type RoundFacts,
+  type Verdict,
+} from './verdict.ts'
 
 /** How one collection's part of a slice ended. */
 export interface CollectionEnd {
@@ -60,6 +68,7 @@ async function readRound(slice: Slice, collection: Collection, cursor: Cursor): 
     roundId: goesOn && cursor.round_id !== null ? cursor.round_id : randomUUID(),
     mode,
     sweeps: goesOn && cursor.round_sweeps,
+    basis: roundBasis(facts),
     startedAt: goesOn && cursor.round_started_at !== null ? cursor.round_started_at : facts.now,
   }
   // Only where nothing was stored before is there nothing to sweep.
@@ -150,14 +159,10 @@ async function abandonRound(slice: Slice, cursor: Cursor): Promise<void> {
 export function errorOf(error: unknown, collection?: Collection): EntraSyncError {
   if (isEntraSyncError(error)) return collection?.required === false ? optionalError(error) : error
   const message = error instanceof Error ? error.message : String(error)
-  const sqlState =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
-  return sqlState === null
-    ? new EntraSyncError('transient', `Unexpected: ${message}`, { code: 'unexpected', cause: error })
-    : new EntraSyncError('database', `Postgres: ${message}`, {
-        code: `postgres_${sqlState.toLowerCase()}`,
-        cause: error,
-      })
+  return (
+    databaseError(error) ??
+    new EntraSyncError('transient', `Unexpected: ${message}`, { code: 'unexpected', cause: error })
+  )
 }
 
 function optionalError(error: EntraSyncError): EntraSyncError {

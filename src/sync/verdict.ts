@@ -102,12 +102,21 @@ export function roundMode(
   return { mode: 'delta' }
 }
 
+/**
+ * What the pages of a round depend on. One begun under other conditions is not gone on with: its deltaLink would hold
+ * the old properties, and what it shows of hidden groups would be half of the one, half of the other.
+ */
+export function roundBasis({ selectHash, appId, permissionsHash }: RoundFacts): string {
+  return [selectHash, appId ?? '', permissionsHash ?? ''].join(' ')
+}
+
 /** Whether the round that an earlier slice left open goes on, rather than a new one of `mode` beginning. */
 export function canContinue(cursor: Cursor, mode: 'delta' | 'full', facts: RoundFacts): boolean {
   return (
     cursor.round_id !== null &&
     cursor.next_link !== null &&
     cursor.round_started_at !== null &&
+    cursor.round_basis === roundBasis(facts) &&
     facts.now.getTime() - cursor.round_started_at.getTime() < maxCursorAgeMs &&
     (cursor.round_mode === 'full' || mode === 'delta')
   )

@@ -91,6 +91,14 @@ describe.each(backends)('the tick on %s', (backend) => {
     await sql`
       insert into gdap_relationships (relationship_id, partner_entra_tenant_id, entra_tenant_id, status)
       values ('r', ${partner}, ${customer}, 'active')`.execute(database.db)
+    // The partner's list was not read since: what has a known end is over by then, unless it extends itself.
+    const ended = (autoExtends: boolean) =>
+      sql`update gdap_relationships set ends_at = now() - interval '25 hours', auto_extends = ${autoExtends}`.execute(
+        database.db,
+      )
+    await ended(false)
+    expect((await tick()).due).toBe(0)
+    await ended(true)
     expect((await tick()).due).toBe(1)
   })
 

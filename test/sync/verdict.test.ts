@@ -37,6 +37,7 @@ const cursor: Cursor = {
   round_unchanged: 0,
   round_linked: 0,
   round_sweeps: false,
+  round_basis: 's1 a1 p1',
   restarts: 0,
   partial_rounds: 0,
   drift_rounds: 0,
@@ -80,6 +81,12 @@ test.each<[string, Partial<Cursor>, 'delta' | 'full', boolean]>([
   ['an open delta round', open, 'delta', true],
   ['an open delta round where a full one is wanted', open, 'full', false],
   ['an open full round', { ...open, round_mode: 'full' }, 'delta', true],
+  [
+    'an open full round begun with other permissions',
+    { ...open, round_mode: 'full', round_basis: 's1 a1 p0' },
+    'full',
+    false,
+  ],
   ['an open round older than its tokens may be', { ...open, round_started_at: ago(6 * day) }, 'delta', false],
 ])('going on: %s', (_name, change, mode, goesOn) => {
   expect(canContinue({ ...cursor, ...change }, mode, facts)).toBe(goesOn)

@@ -268,6 +268,7 @@ create table sync_cursors (
   round_unchanged int not null default 0,
   round_linked int not null default 0,
   round_sweeps boolean not null default false,
+  round_basis text,
   restarts int not null default 0,
   partial_rounds int not null default 0,
   drift_rounds int not null default 0,
@@ -283,6 +284,7 @@ create table sync_cursors (
 comment on column sync_cursors.start_link is 'deltaLink of the last complete round; null = the next round is full. Replaced only when a round is complete.';
 comment on column sync_cursors.round_linked is 'Memberships or licences that the running round has added or changed.';
 comment on column sync_cursors.round_sweeps is 'The running round is full over rows that were there before it: it notes what it sees, to sweep the rest. The first one need not.';
+comment on column sync_cursors.round_basis is 'Properties, app and permissions that the running round was begun with: with others it is not gone on with.';
 comment on column sync_cursors.next_link is 'Next page of the running round, committed together with the page before it.';
 comment on column sync_cursors.served_seq is 'sync_requests.serving_seq that this collection''s last round served: a resumed run does not read it again.';
 
@@ -422,13 +424,14 @@ comment on function assign_tenants is 'The only writer of persons.tenant_id: by 
 
 create view gdap_status as
 select entra_tenant_id,
-  bool_or(status = 'active' and (missing_since is null or missing_since > now() - interval '24 hours')) as active,
+  bool_or(status = 'active' and (missing_since is null or missing_since > now() - interval '24 hours')
+    and (auto_extends or ends_at is null or ends_at > now() - interval '24 hours')) as active,
   max(ends_at) filter (where status = 'active') as ends_at,
   bool_or(auto_extends) filter (where status = 'active') as auto_extends
 from gdap_relationships
 where entra_tenant_id is not null and coalesce(display_name, '') not like 'MLT\_%'
 group by entra_tenant_id;
-comment on view gdap_status is 'Whether any relationship of a customer is active. Microsoft-led transition relationships (MLT_) do not count; one that a whole list lacks counts for 24 h more, to ride out renewals.';
+comment on view gdap_status is 'Whether any relationship of a customer is active. Microsoft-led transition relationships (MLT_) do not count; one that a whole list lacks, or that is past its end without the partner''s list having been read since, counts for 24 h more, to ride out renewals.';
 
 create view tenant_status as
 select e.entra_tenant_id,
