@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
@@ -63,10 +63,8 @@ test('shows level, redirect URI and permissions', async () => {
 test('sets Custom, rotates a secret, lists, removes, goes back; the audit log has it all, and no secret', async () => {
   const own = apps.register()
   const [old, next] = [own.secret(), own.secret()]
-  const first = await level(
-    ...['The Partner', 'custom', '--client-id', own.clientId],
-    ...['--client-secret-file', await file(`${old}\n`), '--expires', '2099-06-30'],
-  )
+  const secretFile = ['--client-secret-file', await file(`${old}\n`), '--expires', '2099-06-30']
+  const first = await level('The Partner', 'custom', '--client-id', own.clientId, ...secretFile)
   expect(first).toMatchObject({ code: 0, stderr: '' })
   expect(first.stdout).toMatch(/Added secret [0-9a-f-]{36}\./)
   expect(first.stdout).toContain(`permission level Custom, app ${own.clientId}.`)
@@ -140,6 +138,32 @@ test('a file that is not there, and a secret without an encryption key, say what
     stderr: expect.stringMatching(/no encryption key.*ENCRYPTION_KEY_FILE/),
   })
   expect(keyless.stderr).not.toContain('canary-value-1')
+})
+
+test('with the embedded database the key is generated when a secret is stored, and found again', async () => {
+  const own = apps.register()
+  const dataDir = join(folder, 'data')
+  // As root the embedded Postgres runs as another user, who must be able to come here.
+  await chmod(folder, 0o755)
+  const env = {
+    ...apps.env,
+    DATABASE_URL: '',
+    ENCRYPTION_KEY: '',
+    DATA_DIR: dataDir,
+    OPS_TOKEN: randomUUID(),
+  }
+  const run = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await runCommand(args, env)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    return stdout
+  }
+  await run('init', '--name', 'The MSP', '--entra-tenant', apps.partner)
+  const secretFile = ['--client-secret-file', await file(own.secret())]
+  await run('permission-level', 'the-msp', 'custom', '--client-id', own.clientId, ...secretFile)
+  expect((await stat(join(dataDir, 'encryption-key'))).mode & 0o777).toBe(0o600)
+  const told = await run('doctor')
+  expect(told).toMatch(/^ok +secrets: 1 stored/m)
+  expect(told).toMatch(/^ok +sign-in to/m)
 })
 
 test('doctor and secrets rotate: an older key, a lost key, and what to do', async () => {
