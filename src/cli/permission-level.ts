@@ -40,8 +40,14 @@ export function permissionLevel(
 ): Promise<number> {
   return withDatabase(context, async (db) => {
     const tenant = await findEntraTenant(db, id)
+    const before = await readPermissionLevel(db, tenant.entraTenantId)
     const notices = await change(context, db, tenant, level, options)
     const now = await readPermissionLevel(db, tenant.entraTenantId)
+    // Consent is to an app: with another one, what was granted to the one before does not count.
+    if (now.clientId !== before.clientId) {
+      const whose = now.customers === 0 ? 'its tenant' : `its tenant and those of ${now.customers} customers`
+      notices.push(`Another app than before: it is read once an admin has consented to it in ${whose}.`)
+    }
     for (const line of notices) context.output.line(line)
     tell(context, tenant, now, options.list)
     return 0

@@ -24,6 +24,8 @@ export interface PermissionLevel {
   credentials: StoredCredential[]
   /** The partner that a customer follows; null for partner and standalone Entra tenants. */
   partnerEntraTenantId: string | null
+  /** How many customers follow. */
+  customers: number
 }
 
 /** The level of an Entra tenant; a customer's is its partner's. */
@@ -36,17 +38,20 @@ export async function readPermissionLevel(
     appId: string | null
     clientId: string | null
     partner: string | null
+    customers: number
   }>`
     select o.permission_level as level, r.app_id as "appId", r.client_id as "clientId",
-      e.partner_entra_tenant_id as partner
+      e.partner_entra_tenant_id as partner,
+      (select count(*)::int from entra_sync.entra_tenants c
+        where c.partner_entra_tenant_id = e.entra_tenant_id and c.gone_at is null) as customers
     from entra_sync.entra_tenants e
     join entra_sync.entra_tenants o on o.entra_tenant_id = coalesce(e.partner_entra_tenant_id, e.entra_tenant_id)
     left join entra_sync.app_registrations r on r.entra_tenant_id = o.entra_tenant_id
       and o.app_id in (r.app_id, r.client_id) and o.permission_level = 'custom'
     where e.entra_tenant_id = ${entraTenantId}`.execute(db)
-  const { level = 'default', appId = null, clientId = null, partner = null } = rows[0] ?? {}
+  const { level = 'default', appId = null, clientId = null, partner = null, customers = 0 } = rows[0] ?? {}
   const credentials = appId === null ? [] : await readStored(db, appId)
-  return { level, clientId, credentials, partnerEntraTenantId: partner }
+  return { level, clientId, credentials, partnerEntraTenantId: partner, customers }
 }
 
 /** Sets level Default. What is known of own apps stays, for who goes back to Custom. */

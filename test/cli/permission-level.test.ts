@@ -69,10 +69,12 @@ test('sets Custom, rotates a secret, lists, removes, goes back; the audit log ha
   expect(first.stdout).toMatch(/Added secret [0-9a-f-]{36}\./)
   expect(first.stdout).toContain(`permission level Custom, app ${own.clientId}.`)
   expect(first.stdout).toContain('2099-06-30')
+  expect(first.stdout).toMatch(/Another app than before: .* in its tenant and those of 1 customers/)
   expect(first.stdout).toContain('/consent-callback')
 
   const second = await level('The Partner', 'custom', '--client-secret-file', await file(next))
   expect(second.stdout).toContain('give --expires DATE')
+  expect(second.stdout).not.toContain('Another app')
   const certificate = await level(
     'The Partner',
     'custom',
