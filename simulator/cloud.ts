@@ -63,6 +63,8 @@ export interface Cloud {
   throttle: Throttle
   requests: RequestLog
   registration: AppRegistration
+  /** Own app registrations beside the multi-tenant one; they share its grants in the tenants. May be added to. */
+  ownRegistrations: AppRegistration[]
   issuer: TokenIssuer
   latencyMs: number
   /** By tenant id or domain, case-blind. */
@@ -126,6 +128,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       expiredSecrets: [],
       certificates: [new X509Certificate(appCertificate.certificatePem)],
     },
+    ownRegistrations: [],
     issuer,
     latencyMs: options.latencyMs ?? 0,
     findTenant,

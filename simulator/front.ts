@@ -43,6 +43,7 @@ function loginReply(request: SimRequest, cloud: Cloud): Accounted {
     handleLogin(request, {
       origin: cloud.origin,
       registration: cloud.registration,
+      ownRegistrations: cloud.ownRegistrations,
       issuer: cloud.issuer,
       tokenLifetimeSeconds: cloud.faults.tokenLifetimeSeconds,
       findTenant: cloud.findTenant,

@@ -19,6 +19,8 @@ export interface AppRegistration {
 export interface LoginContext {
   origin: string
   registration: AppRegistration
+  /** Own app registrations of tenants, beside the multi-tenant one. */
+  ownRegistrations: readonly AppRegistration[]
   issuer: TokenIssuer
   tokenLifetimeSeconds: number
   /** By tenant id or any verified domain, case-blind. */
@@ -121,7 +123,6 @@ function findTenant(name: string, context: LoginContext): TenantHandle | ReturnT
 }
 
 function token(name: string, request: SimRequest, context: LoginContext): SimResponse {
-  const { registration } = context
   if (/^(common|organizations|consumers)$/i.test(name)) return loginRefusal(9001023, { tenant: name })
   const tenant = findTenant(name, context)
   if ('status' in tenant) return tenant
@@ -150,10 +151,13 @@ function token(name: string, request: SimRequest, context: LoginContext): SimRes
   if (!graphAudiences(context.origin).includes(resource))
     return loginRefusal(500011, { ...words, scope: resource })
 
-  if (clientId !== registration.clientId) return loginRefusal(700016, words)
+  const registration = [context.registration, ...context.ownRegistrations].find(
+    (each) => each.clientId === clientId,
+  )
+  if (registration === undefined) return loginRefusal(700016, words)
   const refused = context.refusalFor(tenant) ?? lastingRefusals[tenant.app.state]
   if (refused !== null) return loginRefusal(refused, words)
-  const wrong = checkCredential(form, tenant, context)
+  const wrong = checkCredential(form, tenant, { origin: context.origin, registration })
   if (wrong !== null) return wrong
 
   const lifetimeSeconds = context.tokenLifetimeSeconds
@@ -177,9 +181,8 @@ export function graphAudiences(origin: string): string[] {
 function checkCredential(
   form: URLSearchParams,
   tenant: TenantHandle,
-  context: LoginContext,
+  { registration, origin }: Pick<LoginContext, 'registration' | 'origin'>,
 ): SimResponse | null {
-  const { registration, origin } = context
   const words = { app: registration.clientId, tenant: tenant.id, tenantName: tenant.displayName }
   const assertion = form.get('client_assertion')
   if (assertion !== null) {
