@@ -1,9 +1,13 @@
 import type { X509Certificate } from 'node:crypto'
 import { timingSafeEqual } from 'node:crypto'
+import { authorize } from './authorize.ts'
 import { checkAssertion } from './assertion.ts'
+import { enterDeviceCode, startDeviceCode } from './device-code.ts'
 import { loginError, loginRefusal } from './login-errors.ts'
-import { graphAppId } from './tokens.ts'
+import { graphAudiences } from './resources.ts'
+import type { SignIns } from './sign-ins.ts'
 import type { TokenIssuer } from './tokens.ts'
+import { userGrants } from './user-grants.ts'
 import type { AppState, SimRequest, SimResponse, TenantHandle } from './types.ts'
 
 /** The multi-tenant app's registration in the partner tenant. */
@@ -13,12 +17,24 @@ export interface AppRegistration {
   secrets: string[]
   /** Secrets that were valid once. */
   expiredSecrets: string[]
+  /** When the newest secret ends, as the registration tells it. */
+  secretEndsAt: Date
   certificates: X509Certificate[]
+  /** Exactly these; null = any that Entra would register. */
+  redirectUris: string[] | null
+  /** App roles that consent grants. */
+  requiredRoles: string[]
+  /** Delegated Graph scopes that consent grants. */
+  requiredScopes: string[]
+  /** Device code works without a secret. */
+  allowPublicClient: boolean
 }
 
 export interface LoginContext {
   origin: string
   registration: AppRegistration
+  signIns: SignIns
+  partner: TenantHandle
   issuer: TokenIssuer
   tokenLifetimeSeconds: number
   /** By tenant id or any verified domain, case-blind. */
@@ -46,6 +62,12 @@ export function handleLogin(request: SimRequest, context: LoginContext): SimResp
       return oidcDiscovery(tenant, context)
     case 'discovery/v2.0/keys':
       return { status: 200, headers: {}, body: context.issuer.jwks }
+    case 'oauth2/v2.0/authorize':
+      return authorize(tenant, request, context)
+    case 'oauth2/v2.0/devicecode':
+      return startDeviceCode(tenant, request, context)
+    case 'oauth2/v2.0/deviceauth':
+      return enterDeviceCode(request, context)
     case 'oauth2/v2.0/token':
       if (request.method !== 'POST') return loginError(900561, 'The endpoint only accepts POST requests.')
       return token(tenant, request, context)
@@ -107,7 +129,10 @@ function oidcDiscovery(name: string, context: LoginContext): SimResponse {
   }
 }
 
-function findTenant(name: string, context: LoginContext): TenantHandle | ReturnType<typeof loginError> {
+export function findTenant(
+  name: string,
+  context: LoginContext,
+): TenantHandle | ReturnType<typeof loginError> {
   const isGuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(name)
   if (!isGuid && !/^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(name)) {
     return loginError(
@@ -122,10 +147,6 @@ function findTenant(name: string, context: LoginContext): TenantHandle | ReturnT
 
 function token(name: string, request: SimRequest, context: LoginContext): SimResponse {
   const { registration } = context
-  if (/^(common|organizations|consumers)$/i.test(name)) return loginRefusal(9001023, { tenant: name })
-  const tenant = findTenant(name, context)
-  if ('status' in tenant) return tenant
-
   const form = new URLSearchParams(request.body)
   const basic = /^Basic (.+)$/i.exec(request.headers['authorization'] ?? '')?.[1]
   if (basic !== undefined) {
@@ -133,6 +154,11 @@ function token(name: string, request: SimRequest, context: LoginContext): SimRes
     form.set('client_id', decodeURIComponent(id))
     form.set('client_secret', decodeURIComponent(secret))
   }
+  const byUser = userGrants[form.get('grant_type') ?? '']
+  if (byUser !== undefined) return byUser(name, form, context)
+  if (/^(common|organizations|consumers)$/i.test(name)) return loginRefusal(9001023, { tenant: name })
+  const tenant = findTenant(name, context)
+  if ('status' in tenant) return tenant
   for (const name of ['grant_type', 'client_id', 'scope']) {
     if (!form.get(name)) {
       return loginError(900144, `The request body must contain the following parameter: '${name}'.`)
@@ -169,12 +195,8 @@ function token(name: string, request: SimRequest, context: LoginContext): SimRes
   }
 }
 
-/** The names by which a token may be meant for this Graph; some clients leave the port out of its resource name. */
-export function graphAudiences(origin: string): string[] {
-  return [origin, `https://${new URL(origin).hostname}`, 'https://graph.microsoft.com', graphAppId]
-}
-
-function checkCredential(
+/** null where the app proved itself by secret or assertion. */
+export function checkCredential(
   form: URLSearchParams,
   tenant: TenantHandle,
   context: LoginContext,
