@@ -1,6 +1,6 @@
 import { escapeHtml, hidden, option, page } from './html.ts'
-import { findTenant } from './login.ts'
-import type { LoginContext } from './login.ts'
+import { findTenant } from './login-context.ts'
+import type { LoginContext } from './login-context.ts'
 import { badRedirect } from './redirects.ts'
 import { readScopes } from './resources.ts'
 import { findPerson, groupsAbove, opaque } from './sign-ins.ts'

@@ -1,5 +1,5 @@
 import { escapeHtml, hidden, option, page } from './html.ts'
-import type { AppRegistration } from './login.ts'
+import type { AppRegistration } from './login-context.ts'
 import { badRedirect } from './redirects.ts'
 import type { SignIns } from './sign-ins.ts'
 import { graphAppId } from './tokens.ts'

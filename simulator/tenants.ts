@@ -152,7 +152,15 @@ function planTenant(
     get directory() {
       if (directory === undefined) {
         directory = new Directory({ tenantId: id, displayName, domains })
-        seedDirectory(directory, { seed: directorySeed, users: userCount, groups, displayName, domains })
+        const own = index === 0 ? Object.keys(partnerGroups).length : 0
+        const seeded = groups === undefined ? undefined : Math.max(0, groups - own)
+        seedDirectory(directory, {
+          seed: directorySeed,
+          users: userCount,
+          groups: seeded,
+          displayName,
+          domains,
+        })
         if (index === 0) seedPartnerGroups(directory)
         directory.settle()
       }

@@ -1,5 +1,5 @@
 import type { Directory } from './directory/directory.ts'
-import type { AppRegistration } from './login.ts'
+import type { AppRegistration } from './login-context.ts'
 
 /** One request to Graph, after the token was checked and before anything is answered. */
 export interface SimRequest {

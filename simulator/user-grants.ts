@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { loginError, loginRefusal } from './login-errors.ts'
 import type { LoginErrorResponse } from './login-errors.ts'
-import { checkCredential, findTenant } from './login.ts'
-import type { LoginContext } from './login.ts'
+import { checkCredential, findTenant } from './login-context.ts'
+import type { LoginContext } from './login-context.ts'
 import { readScopes } from './resources.ts'
 import { findPerson, opaque, rolesThroughGdap } from './sign-ins.ts'
 import type { SignedIn } from './sign-ins.ts'
@@ -14,6 +14,8 @@ type Grant = (tenantName: string, form: URLSearchParams, context: LoginContext) 
 export const userGrants: Partial<Record<string, Grant>> = {
   authorization_code: redeemCode,
   refresh_token: refresh,
+  // MSAL says it by the draft's name.
+  device_code: pollDeviceCode,
   'urn:ietf:params:oauth:grant-type:device_code': pollDeviceCode,
 }
 
@@ -139,6 +141,7 @@ function issue(
     return loginRefusal(65001, words)
   }
   const userName = String(user.properties['userPrincipalName'])
+  const { displayName } = user.properties
   const offline = asked.offline || (readScopes(firstScope, origin)?.offline ?? false)
   const refreshToken = opaque('1.refresh')
   if (offline) signIns.refreshTokens.set(refreshToken, { ...pick(who), lastUsedAt: Date.now() })
@@ -165,7 +168,7 @@ function issue(
         id_token: issuer.issueId({
           ...person,
           origin,
-          displayName: String(user.properties['displayName'] ?? userName),
+          displayName: typeof displayName === 'string' ? displayName : userName,
           nonce,
         }),
       }),

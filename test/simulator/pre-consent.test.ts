@@ -19,7 +19,11 @@ function customer(): string {
   return cloud.tenants[1]?.id ?? ''
 }
 
-function center(token: string, path: string, init: RequestInit = {}): Promise<Response> {
+function center(
+  token: string,
+  path: string,
+  init: { method?: string; body?: string; headers?: Record<string, string> } = {},
+): Promise<Response> {
   const headers = { authorization: `Bearer ${token}`, ...init.headers }
   return fetch(`${cloud.origin}/v1${path}`, { ...init, headers })
 }
@@ -97,13 +101,14 @@ test('the bootstrap grant is read and taken back where the scope for that was gr
 })
 
 test('without a relationship 50020, without the group 50177 and 403, without AdminAgents 403', async () => {
+  const user = technician(cloud)
   const { access_token, refresh_token } = await signedIn(cloud)
-  await control(cloud, 'POST /partner-user', { user: technician(cloud), groups: ['adminAgents'] })
+  await control(cloud, 'POST /partner-user', { user, groups: ['adminAgents'] })
   expect((await inCustomer(refresh_token)).error_codes).toEqual([50177])
   expect((await consent(access_token)).status).toBe(403)
   await control(cloud, 'POST /gdap', { tenantId: customer(), status: 'terminated' })
   expect((await inCustomer(refresh_token)).error_codes).toEqual([50020])
-  await control(cloud, 'POST /partner-user', { user: technician(cloud), groups: [] })
+  await control(cloud, 'POST /partner-user', { user, groups: [] })
   expect((await center(access_token, '/customers')).status).toBe(403)
 })
 
