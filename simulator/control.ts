@@ -2,7 +2,20 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { z } from 'zod'
 import type { Cloud } from './cloud.ts'
-import { faultSchema, knobsSchema } from './faults.ts'
+import {
+  knobsBody,
+  lifetimeBody,
+  revokeBody,
+  mutateBody,
+  grantBody,
+  gdapBody,
+  throttleBody,
+  secretsBody,
+  registrationBody,
+  signInsBody,
+  partnerUserBody,
+} from './control-bodies.ts'
+import { faultSchema } from './faults.ts'
 import { mutate } from './mutate.ts'
 import { between, seededRandom } from './random.ts'
 import type { Random } from './random.ts'
@@ -11,94 +24,6 @@ import { findPerson, groupsAbove } from './sign-ins.ts'
 import { grantScopes, partnerGroups, relationship } from './tenants.ts'
 import { graphAppId } from './tokens.ts'
 import type { SimRequest, TenantHandle } from './types.ts'
-
-const tenantId = z.guid()
-
-/** Delta misbehaviour; without tenantId in every tenant. */
-const knobsBody = z.object({
-  tenantId: tenantId.optional(),
-  knobs: knobsSchema,
-  times: z.int().positive().optional(),
-})
-/** Seconds that tokens live from now on. */
-const lifetimeBody = z.object({ tokenLifetimeSeconds: z.int().positive() })
-/** Refuses the tokens issued until now, of one tenant or of all. */
-const revokeBody = z.object({ revokeTokens: z.union([z.literal('all'), tenantId]) })
-const mutateBody = z.object({
-  tenantId,
-  count: z.int().positive().max(100_000).default(1),
-  seed: z.int().optional(),
-})
-const grantBody = z.object({
-  tenantId,
-  state: z.enum(['ready', 'no-service-principal', 'disabled', 'blocked-by-policy', 'tenant-gone']).optional(),
-  roles: z.array(z.string()).optional(),
-  /** Delegated scopes for Graph instead of all that are there. */
-  delegated: z.array(z.string()).optional(),
-})
-const gdapBody = z.object({
-  tenantId,
-  status: z
-    .enum([
-      'created',
-      'approvalPending',
-      'approved',
-      'activating',
-      'active',
-      'expiring',
-      'terminationRequested',
-      'terminating',
-      'expired',
-      'terminated',
-    ])
-    .optional(),
-  endsAt: z.coerce.date().nullable().optional(),
-  autoExtendDuration: z.string().optional(),
-  roles: z.array(z.guid()).optional(),
-  displayName: z.string().optional(),
-  /** Adds a relationship instead of changing the first one. */
-  add: z.boolean().default(false),
-})
-const throttleBody = z
-  .object({ enabled: z.boolean(), units: z.int().positive().nullable(), windowMs: z.int().positive() })
-  .partial()
-const secretsBody = z.object({
-  valid: z.array(z.string()).optional(),
-  expired: z.array(z.string()).optional(),
-  endsAt: z.coerce.date().optional(),
-})
-const registrationBody = z
-  .object({
-    redirectUris: z.array(z.string()).nullable(),
-    requiredRoles: z.array(z.string()),
-    requiredScopes: z.array(z.string()),
-    allowPublicClient: z.boolean(),
-  })
-  .partial()
-  .strict()
-const signInsBody = z
-  .object({
-    mayConsent: z.boolean(),
-    rolesDelayMs: z.number().nonnegative(),
-    deviceIntervalSeconds: z.int().positive(),
-    deviceLifetimeSeconds: z.number().nonnegative(),
-    mfa: z.boolean(),
-    deleteTakesPrincipal: z.boolean(),
-    consentsPerSecond: z.int().nonnegative(),
-  })
-  .partial()
-  .strict()
-const partnerUserBody = z.object({
-  user: z.string(),
-  /** AADSTS code that refreshes meet until the user signs in again; null = none. */
-  refuse: z.int().positive().nullable().optional(),
-  /** How long ago the refresh tokens were last used. */
-  inactiveDays: z.number().nonnegative().optional(),
-  /** Groups of the partner that the user is in, of those with a part in GDAP. */
-  groups: z
-    .array(z.enum(['adminAgents', 'applicationAdministrators', 'privilegedRoleAdministrators']))
-    .optional(),
-})
 
 /** Serves the simulation's own controls as plain http on loopback. */
 export async function serveControl(

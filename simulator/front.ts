@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Cloud } from './cloud.ts'
 import { handleConsent } from './consent.ts'
+import { failure, faultResponse } from './fault-response.ts'
 import { handleGdap } from './gdap.ts'
 import { handleGraph } from './graph/router.ts'
 import { handleLogin } from './login.ts'
@@ -190,35 +191,6 @@ function unauthenticated(message: string, origin: string): SimResponse {
     ...failure(401, 'InvalidAuthenticationToken', message),
     headers: { 'www-authenticate': challenge },
   }
-}
-
-const usualCodes: Record<number, string> = {
-  429: 'TooManyRequests',
-  500: 'InternalServerError',
-  502: 'BadGateway',
-  503: 'serviceNotAvailable',
-  504: 'UnknownError',
-}
-
-function faultResponse(effect: {
-  status: number
-  retryAfter?: string | undefined
-  code?: string | undefined
-  message?: string | undefined
-  headers?: Record<string, string> | undefined
-}): SimResponse {
-  const { status, code, message, retryAfter, headers } = effect
-  const seconds = /^date([+-]\d+)$/.exec(retryAfter ?? '')?.[1]
-  const written =
-    seconds === undefined ? retryAfter : new Date(Date.now() + Number(seconds) * 1000).toUTCString()
-  return {
-    ...failure(status, code ?? usualCodes[status] ?? 'UnknownError', message ?? 'A fault of the simulation.'),
-    headers: { ...(written !== undefined && { 'retry-after': written }), ...headers },
-  }
-}
-
-function failure(status: number, code: string, message: string): SimResponse {
-  return { status, headers: {}, body: { error: { code, message } } }
 }
 
 const graphHeaders = {

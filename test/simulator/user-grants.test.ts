@@ -37,15 +37,13 @@ test('MSAL redeems a code with PKCE and then the refresh token', async () => {
   url.searchParams.set('user', technician(cloud))
   url.searchParams.set('response_mode', 'query')
   const { code = '' } = sentBack(await fetch(url, { redirect: 'manual' }))
-  const first = await app.acquireTokenByCode(
-    {
-      code,
-      scopes: [partnerCenter],
-      redirectUri: callback,
-      codeVerifier: verifier,
-    },
-    { code, nonce: 'n-1' },
-  )
+  const first = await app.acquireTokenByCode({
+    code,
+    scopes: [partnerCenter],
+    redirectUri: callback,
+    codeVerifier: verifier,
+    nonce: 'n-1',
+  })
   expect(first.account?.localAccountId).toBe(technician(cloud))
   expect(claimsOf(first.idToken)['nonce']).toBe('n-1')
 
