@@ -2,19 +2,24 @@ import { randomInt } from 'node:crypto'
 import { signInForm } from './authorize.ts'
 import { hidden, page } from './html.ts'
 import { loginRefusal } from './login-errors.ts'
+import { findTenant } from './login-context.ts'
 import type { LoginContext } from './login-context.ts'
 import { readScopes } from './resources.ts'
 import { findPerson, opaque } from './sign-ins.ts'
 import type { SimRequest, SimResponse } from './types.ts'
 
 /** Starts a device code flow. */
-export function startDeviceCode(_tenant: string, request: SimRequest, context: LoginContext): SimResponse {
+export function startDeviceCode(name: string, request: SimRequest, context: LoginContext): SimResponse {
   const { signIns, registration, origin } = context
   const form = request.body === '' ? request.query : new URLSearchParams(request.body)
   const clientId = (form.get('client_id') ?? '').toLowerCase()
   const scope = form.get('scope') ?? ''
-  if (clientId !== registration.clientId) return loginRefusal(700016, { app: clientId, tenantName: _tenant })
+  if (clientId !== registration.clientId) return loginRefusal(700016, { app: clientId, tenantName: name })
   if (scope === '' || readScopes(scope, origin) === null) return loginRefusal(70011, { scope })
+  if (!/^(common|organizations)$/i.test(name)) {
+    const tenant = findTenant(name, context)
+    if ('status' in tenant) return tenant
+  }
   const letters = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
   const userCode = Array.from({ length: 9 }, () => letters[randomInt(letters.length)]).join('')
   const deviceCode = opaque('device')

@@ -54,7 +54,8 @@ function refresh(name: string, form: URLSearchParams, context: LoginContext): Si
   const ready = prepare(name, form, context, ['refresh_token'])
   if ('status' in ready) return ready
   const wrong = checkCredential(form, ready.tenant, context)
-  if (wrong !== null && !(context.registration.allowPublicClient && !form.has('client_secret'))) return wrong
+  const bare = !form.has('client_secret') && !form.has('client_assertion')
+  if (wrong !== null && !(context.registration.allowPublicClient && bare)) return wrong
   const { signIns } = context
   const token = signIns.refreshTokens.get(form.get('refresh_token') ?? '')
   if (token === undefined) return loginRefusal(70000, {})
