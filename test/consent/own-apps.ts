@@ -66,6 +66,11 @@ export async function openOwnApps(): Promise<OwnApps> {
         secrets: [] as string[],
         expiredSecrets: [] as string[],
         certificates: [] as X509Certificate[],
+        secretEndsAt: new Date(Date.now() + 180 * 86_400_000),
+        redirectUris: null,
+        requiredRoles: [],
+        requiredScopes: [],
+        allowPublicClient: true,
       }
       cloud.ownRegistrations.push(registration)
       return {
