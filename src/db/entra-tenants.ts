@@ -48,6 +48,16 @@ export async function noteOptionalRead(
   )
 }
 
+/**
+ * Locks the row, for transactions that write it after the tenant's request: the tick takes the two in this order, and
+ * whoever takes them in the other one waits for it in a circle.
+ */
+export async function lockEntraTenant(db: Kysely<Database>, entraTenantId: string): Promise<void> {
+  await sql`select 1 from entra_tenants where entra_tenant_id = ${entraTenantId} for no key update`.execute(
+    db,
+  )
+}
+
 /** Freshness follows from the cursors: all required collections were read to their ends at least as late as this. */
 export async function noteFreshness(
   db: Kysely<Database>,

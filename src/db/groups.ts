@@ -25,6 +25,23 @@ export const GROUPS: MergeTable = {
   ],
 }
 
+/** Judges the kind of groups anew from what is stored now; `unified` null = it is what it was. As `kindOfGroup`. */
+export async function judgeKinds(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  groups: readonly { object_id: string; unified: boolean | null }[],
+): Promise<void> {
+  if (groups.length === 0) return
+  await sql`
+    update groups g set kind = case
+        when coalesce(x.unified, g.kind = 'microsoft365') then 'microsoft365'
+        when g.mail_enabled is not true then 'security'
+        when g.security_enabled then 'mail_enabled_security'
+        else 'distribution' end
+    from jsonb_to_recordset(${jsonRows(groups)}::jsonb) as x(object_id uuid, unified boolean)
+    where g.entra_tenant_id = ${entraTenantId} and g.object_id = x.object_id`.execute(db)
+}
+
 /**
  * Teams whose archived state is to be read, `most` at a time, each at most daily. `all`: those that were never read come
  * first, then the longest ago; else only those that are new or have changed since the last look at Teams.

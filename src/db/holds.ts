@@ -41,15 +41,16 @@ export async function fleetHolds(db: Kysely<Database>): Promise<{ held: number; 
   return rows[0] ?? { held: 0, tenants: 0 }
 }
 
-/** How many removals of a kind wait in open holds. */
-export async function openHoldSize(
+/** How many removals of a kind are kept back: by open holds, and by those an operator has rejected less than 30 days ago. */
+export async function keptBackSize(
   db: Kysely<Database>,
   entraTenantId: string,
   kind: RemovalKind,
 ): Promise<number> {
   const { rows } = await sql<{ size: number }>`
     select coalesce(sum(size), 0)::int as size from holds
-    where entra_tenant_id = ${entraTenantId} and kind = ${kind} and status = 'open'`.execute(db)
+    where entra_tenant_id = ${entraTenantId} and kind = ${kind}
+      and (status = 'open' or (status = 'rejected' and closed_at > now() - interval '30 days'))`.execute(db)
   return rows[0]?.size ?? 0
 }
 

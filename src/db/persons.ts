@@ -71,6 +71,16 @@ export async function adoptPersons(
   return result.rows.map((row) => row.upn)
 }
 
+/** True when a user of Entra still matches several hand-made persons. */
+export async function isAdoptionAmbiguous(db: Kysely<Database>, entraTenantId: string): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from persons h join persons p on p.entra_tenant_id = h.entra_tenant_id and p.object_id is not null
+      and p.deleted_at is null and lower(p.user_principal_name) = lower(h.user_principal_name)
+    where h.entra_tenant_id = ${entraTenantId} and h.object_id is null and h.deleted_at is null
+    group by p.person_id having count(*) > 1 limit 1`.execute(db)
+  return rows.length > 0
+}
+
 /** Live persons that a sync knows, for comparing with Graph's `$count`. */
 export async function countPersons(db: Kysely<Database>, entraTenantId: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`

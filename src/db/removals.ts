@@ -147,12 +147,16 @@ export async function countLive(
   return counts[0]?.count ?? 0
 }
 
-/** Removes the rows of the given keys and notes how many, so that the guard sees a slow drip as one set. */
+/**
+ * Removes the rows of the given keys. `noted`: how many is kept for the guard, so that it sees a slow drip as one set; what
+ * an operator has approved is no drip.
+ */
 export async function applyRemovals(
   db: Kysely<Database>,
   entraTenantId: string,
   kind: RemovalKind,
   keys: RawBuilder<unknown>,
+  { noted }: { noted: boolean },
 ): Promise<number> {
   const rows = LIVE[kind]
   const condition = kind === 'person' || kind === 'group' ? 'and x.deleted_at is null' : ''
@@ -165,7 +169,7 @@ export async function applyRemovals(
     ), counted as (select count(*)::int as count from removed),
     noted as (
       insert into applied_removals (entra_tenant_id, kind, count)
-      select ${entraTenantId}::uuid, ${kind}::text, count from counted where count > 0
+      select ${entraTenantId}::uuid, ${kind}::text, count from counted where count > 0 and ${noted}::boolean
     )
     select count from counted`.execute(db)
   return result.rows[0]?.count ?? 0

@@ -21,7 +21,8 @@ const batch = 500
 /**
  * Asks for what is due and wakes again what lost its wake-up. Any number of processes may tick at once: due rows are
  * taken under SKIP LOCKED and moved on in the transaction that writes the request. A wake-up that the queue then does
- * not take is healed by a later tick: the queue may be lost at any moment.
+ * not take is healed by a later tick: the queue may be lost at any moment. FOR NO KEY UPDATE, which foreign keys pass:
+ * a claim that has its request already still writes rows that refer to the Entra tenant.
  */
 export async function runTick(context: TickContext): Promise<TickResult> {
   const due = await takeDue(context)
@@ -49,7 +50,7 @@ async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
       join entra_sync.tenant_status s using (entra_tenant_id)
       left join entra_sync.sync_leases l using (entra_tenant_id)
       where e.next_sync_at <= now() and s.scheduled
-      order by e.next_sync_at limit ${batch} for update of e skip locked`.execute(trx)
+      order by e.next_sync_at limit ${batch} for no key update of e skip locked`.execute(trx)
     const wakeUps: SyncWakeUp[] = []
     for (const { entraTenantId, failures, runSeq } of rows) {
       const { requestSeq } = await requestSync(trx, {
@@ -102,7 +103,7 @@ async function takeDiscoveries({ db, intervals }: TickContext): Promise<string[]
       select e.entra_tenant_id from entra_sync.entra_tenants e
       join entra_sync.tenant_status s using (entra_tenant_id)
       where s.kind = 'partner' and s.scheduled and coalesce(e.next_discovery_at, '-infinity') <= now()
-      for update of e skip locked)
+      for no key update of e skip locked)
     returning entra_tenant_id as id`.execute(db)
   return rows.map((row) => row.id)
 }

@@ -1,4 +1,4 @@
-import { noteFreshness, planNextSync, type SyncedTenant } from '../db/entra-tenants.ts'
+import { lockEntraTenant, noteFreshness, planNextSync, type SyncedTenant } from '../db/entra-tenants.ts'
 import { releaseLease } from '../db/leases.ts'
 import { closeProblems, openProblem } from '../db/problems.ts'
 import { readRequest, settleRequest } from '../db/requests.ts'
@@ -60,6 +60,7 @@ export async function endSlice(slice: Slice, tenant: SyncedTenant, end: SliceEnd
         }
       }
       const failed = fate === 'failed' || fate === 'partial'
+      await lockEntraTenant(db, entraTenantId)
       await settleRequest(db, entraTenantId, !failed)
       await noteFreshness(db, entraTenantId, requiredCollections)
       const retryAt = await planNext(slice, db, tenant, merged, failed ? error : undefined)

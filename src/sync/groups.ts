@@ -1,5 +1,5 @@
 import { askFullRound } from '../db/cursors.ts'
-import { GROUPS } from '../db/groups.ts'
+import { GROUPS, judgeKinds } from '../db/groups.ts'
 import { mergeMembers, type MemberRow } from '../db/members.ts'
 import { mergeRows, type MergeRow } from '../db/merge.ts'
 import { notePresent, pendRemovals } from '../db/seen.ts'
@@ -35,6 +35,7 @@ export const groups: Collection = {
       // While a group was deleted nobody told who left it, and what its return tells are only those who are there.
       if (round.mode === 'delta' && written.restored.length > 0)
         await askFullRound(db, entraTenantId, 'groups')
+      await judgeKinds(db, entraTenantId, page.rekinded)
       const members = await mergeMembers(db, entraTenantId, page.members)
       await pendRemovals(db, membership, page.left)
       await pendRemovals(db, group, page.removed)
@@ -51,6 +52,8 @@ export const groups: Collection = {
 
 export interface GroupsPage {
   rows: MergeRow[]
+  /** Groups of which only a part of what makes their kind was told; `unified` null = not told. */
+  rekinded: { object_id: string; unified: boolean | null }[]
   members: MemberRow[]
   /** Memberships that ended: group id, member id. */
   left: string[][]
@@ -85,6 +88,12 @@ export function foldGroups(changes: readonly GroupChange[], hiddenReadable: bool
   const all = [...edges.values()]
   return {
     rows: [...fields].map(([id, known]) => groupRow(id, known, hiddenReadable)),
+    rekinded: [...fields]
+      .filter(([, known]) => !isWhole(known) && ofKind.some((name) => known[name] !== undefined))
+      .map(([id, { groupTypes }]) => ({
+        object_id: id,
+        unified: groupTypes === undefined ? null : (groupTypes?.includes('Unified') ?? false),
+      })),
     members: all
       .filter((edge) => !edge.removed)
       .map(({ group_id, member_id, member_type }) => ({ group_id, member_id, member_type })),
@@ -94,11 +103,18 @@ export function foldGroups(changes: readonly GroupChange[], hiddenReadable: bool
   }
 }
 
+const ofKind = ['groupTypes', 'mailEnabled', 'securityEnabled'] as const
+
+/** All that makes a group's kind was told; in a delta only what has changed may be. */
+function isWhole(fields: Partial<GroupFields>): boolean {
+  return ofKind.every((name) => fields[name] !== undefined)
+}
+
 function groupRow(id: string, fields: Partial<GroupFields>, hiddenReadable: boolean): MergeRow {
   const { groupTypes, resourceProvisioningOptions, visibility, ...columns } = fields
   const row: MergeRow = { ...columnsOf(columns), object_id: id }
+  if (isWhole(fields)) row['kind'] = kindOfGroup(fields)
   if (groupTypes !== undefined) {
-    row['kind'] = kindOfGroup(fields)
     row['is_dynamic'] = groupTypes?.includes('DynamicMembership') ?? false
   }
   if (resourceProvisioningOptions !== undefined)

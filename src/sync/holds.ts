@@ -23,7 +23,7 @@ export async function approveHold(
       })
     }
     const keys = sql`select key from hold_items where hold_id = ${hold.hold_id}`
-    const removed = await applyRemovals(trx, hold.entra_tenant_id, hold.kind, keys)
+    const removed = await applyRemovals(trx, hold.entra_tenant_id, hold.kind, keys, { noted: false })
     await closeHold(trx, hold.hold_id, 'approved')
     await raiseTargetsDirty(trx, hold.entra_tenant_id)
     await audit(trx, hold, decision.by, 'hold.approve', { removed, hash: decision.hash })

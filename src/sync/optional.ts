@@ -2,7 +2,7 @@ import { clearDueLicenseSources, dueLicenseSources, saveLicenseSources } from '.
 import { noteDrift } from '../db/cursors.ts'
 import { noteOptionalRead, saveOrganization, type SyncedTenant } from '../db/entra-tenants.ts'
 import { countGroups, dueTeams, saveTeams } from '../db/groups.ts'
-import { openHoldSize } from '../db/holds.ts'
+import { keptBackSize } from '../db/holds.ts'
 import { countPersons } from '../db/persons.ts'
 import { closeProblems, openProblem } from '../db/problems.ts'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
@@ -144,8 +144,8 @@ export async function compareCounts(slice: Slice, collection: 'users' | 'groups'
     })
   const stored =
     collection === 'users' ? await countPersons(db, entraTenantId) : await countGroups(db, entraTenantId)
-  const held = await openHoldSize(db, entraTenantId, collection === 'users' ? 'person' : 'group')
-  const difference = Math.abs(stored - held - counted)
+  const kept = await keptBackSize(db, entraTenantId, collection === 'users' ? 'person' : 'group')
+  const difference = Math.abs(stored - kept - counted)
   await writeFenced(slice, async (trx) => {
     const rounds = await noteDrift(trx, entraTenantId, collection, difference > Math.max(5, counted * 0.01))
     if (rounds >= 2) await openProblem(trx, entraTenantId, drift(collection, stored, counted))

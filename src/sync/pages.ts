@@ -9,6 +9,7 @@ import { noteOptionalRead, raiseTargetsDirty } from '../db/entra-tenants.ts'
 import { notePage } from '../db/leases.ts'
 import { clearColumns, clearedShares } from '../db/merge.ts'
 import { openProblem, closeProblems } from '../db/problems.ts'
+import { isAdoptionAmbiguous } from '../db/persons.ts'
 import { countLive } from '../db/removals.ts'
 import { countSeen, dropNotes } from '../db/seen.ts'
 import { deleteUnseenPlans } from '../db/skus.ts'
@@ -18,7 +19,7 @@ import type { GraphPage } from '../graph/paging.ts'
 import type { Kysely } from 'kysely'
 import { selectHash, type Collection, type WritePage } from './collections.ts'
 import { writeFenced, type Slice } from './context.ts'
-import { ambiguousPersons } from './problems.ts'
+import { ambiguousPersons, partialRounds } from './problems.ts'
 import { settleRemovals, type RemovalsEnd } from './removals.ts'
 import { implausibleColumns } from './verdict.ts'
 
@@ -76,8 +77,9 @@ async function endRound(
     const shares = await clearedShares(db, collection.table, entraTenantId, roundId)
     const columns = implausibleColumns(seen, shares)
     if (columns.length > 0) {
-      await dropRound(db, round, 'partial', counts)
-      return { verdict: 'partial', error: columnsCleared(entraTenantId, collection, columns) }
+      const error = columnsCleared(entraTenantId, collection, columns)
+      await dropPartialRound(db, round, counts, error)
+      return { verdict: 'partial', error }
     }
     if (shares.length > 0) counts.changed += await clearColumns(db, collection.table, entraTenantId, roundId)
   }
@@ -96,11 +98,13 @@ async function endRound(
     appId: slice.appId,
     permissionsHash: slice.permissionsHash,
   })
-  if (collection.name === 'devices') await noteOptionalRead(db, entraTenantId, 'devices_read_at')
-  await closeProblems(db, entraTenantId, [collection.name])
+  const adopted = collection.name === 'users' && !(await isAdoptionAmbiguous(db, entraTenantId))
+  await closeProblems(db, entraTenantId, [collection.name, ...(adopted ? ['adoption'] : [])])
   if (counts.added + counts.changed + counts.linked + removals.removed + removals.unlinked > 0) {
     await raiseTargetsDirty(db, entraTenantId)
   }
+  // After the row of the ImmyBot tenant: an import takes the two in this order.
+  if (collection.name === 'devices') await noteOptionalRead(db, entraTenantId, 'devices_read_at')
   return { verdict: empty ? 'complete_empty' : 'complete', removals }
 }
 
@@ -114,6 +118,17 @@ export async function dropRound(
   await dropNotes(db, round.roundId)
   if (counts.added + counts.changed + counts.linked > 0) await raiseTargetsDirty(db, round.entraTenantId)
   return (await dropCursorRound(db, round.entraTenantId, round.collection, why)).partial_rounds
+}
+
+/** Drops a partial round; where two were partial before it, the full one between them too, a person must know. */
+export async function dropPartialRound(
+  db: Kysely<Database>,
+  round: Pick<RunningRound, 'entraTenantId' | 'collection' | 'roundId'>,
+  counts: RoundCounts,
+  error: EntraSyncError,
+): Promise<void> {
+  const partial = await dropRound(db, round, 'partial', counts)
+  if (partial > 2) await openProblem(db, round.entraTenantId, partialRounds(round.collection, partial, error))
 }
 
 function columnsCleared(

@@ -54,7 +54,7 @@ export async function settleRemovals(
       end.held.push({ kind, size: count, reason })
       continue
     }
-    const applied = await applyRemovals(db, entraTenantId, kind, pendingKeys(roundId, kind))
+    const applied = await applyRemovals(db, entraTenantId, kind, pendingKeys(roundId, kind), { noted: true })
     if (kind === kinds[0]) end.removed += applied
     else end.unlinked += applied
     await deletePurgedEdges(db, entraTenantId, roundId, kind)

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { isBlank, loadCursor, type Cursor, type RoundCounts, type RunningRound } from '../db/cursors.ts'
 import { noteOptionalRead } from '../db/entra-tenants.ts'
-import { openProblem } from '../db/problems.ts'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import { asOptional } from '../graph/errors.ts'
 import { selectHash, type Collection } from './collections.ts'
 import { writeFenced, type CollectionSummary, type Slice } from './context.ts'
-import { commitPage, dropRound, type RoundEnd } from './pages.ts'
-import { partialRounds } from './problems.ts'
+import { commitPage, dropPartialRound, dropRound, type RoundEnd } from './pages.ts'
 import { canContinue, roundMode, verdictOfError, type RoundFacts, type Verdict } from './verdict.ts'
 
 /** How one collection's part of a slice ended. */
@@ -130,10 +128,8 @@ async function endBadly(
   if (error.kind === 'database') return end
   const why = verdict === 'partial' || verdict === 'restart' || verdict === 'reset' ? verdict : 'other'
   await writeFenced(slice, async (db) => {
-    const partial = await dropRound(db, round, why, counts)
-    if (why === 'partial' && partial > 2) {
-      await openProblem(db, round.entraTenantId, partialRounds(collection.name, partial, error))
-    }
+    if (why === 'partial') await dropPartialRound(db, round, counts, error)
+    else await dropRound(db, round, why, counts)
     // Asked again with the next regular read of devices, not in every cycle.
     if (verdict === 'not_permitted' && collection.name === 'devices') {
       await noteOptionalRead(db, round.entraTenantId, 'devices_read_at')

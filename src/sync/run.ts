@@ -89,7 +89,8 @@ async function runSlice(
 
 /** Reads what this serving wants: proof of the tenant, the required collections in parallel, then what is optional. */
 async function readSlice(slice: Slice, tenant: SyncedTenant, end: SliceEnd): Promise<void> {
-  slice.appId = await slice.context.appIdFor(slice.entraTenantId)
+  // As Postgres gives it back.
+  slice.appId = (await slice.context.appIdFor(slice.entraTenantId))?.toLowerCase() ?? null
   const claims = await slice.client.claims({ signal: slice.signal })
   if (claims?.roles !== undefined) {
     slice.permissionsHash = createHash('sha256')
@@ -108,8 +109,12 @@ async function readSlice(slice: Slice, tenant: SyncedTenant, end: SliceEnd): Pro
   }
   // Four at once: what Microsoft's guidance allows a tenant; users, groups, skus and, when they are due, devices.
   const limit = pLimit(4)
-  const ends = await Promise.all(wanted.map((part) => limit(() => readCollection(slice, part.collection))))
-  end.ends.push(...ends.filter((one) => one !== null))
+  const reads = wanted.map((part) => limit(() => readCollection(slice, part.collection)))
+  // All of them, whatever becomes of one: the run must not end, nor its lease go, while another still writes pages.
+  const done = await Promise.allSettled(reads)
+  for (const read of done) if (read.status === 'fulfilled' && read.value !== null) end.ends.push(read.value)
+  const failed = done.find((read) => read.status === 'rejected')
+  if (failed !== undefined) throw errorOf(failed.reason)
   if (!end.ends.every((one) => !one.collection.required || isComplete(one))) return
   if (end.ends.some((one) => ['fenced', 'yielded'].includes(one.summary.verdict))) return
   await readOptional(slice, tenant, end)

@@ -178,3 +178,10 @@ test('a purged user takes its edges along; a soft-deleted one keeps them until t
   expect(await sync()).toMatchObject({ outcome: 'succeeded', summary: { users: { removed: 0, held: 0 } } })
   expect(await edges()).toBe(0)
 })
+
+test('what an operator has approved does not count against what comes after it', async () => {
+  const hold = await heldSix()
+  await approveHold(db, { holdId: hold.hold_id, hash: await holdHash(db, hold.hold_id), by: 'anna' })
+  remove(7)
+  expect(await sync()).toMatchObject({ outcome: 'succeeded', summary: { users: { removed: 1, held: 0 } } })
+})
