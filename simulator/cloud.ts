@@ -12,12 +12,14 @@ import { serveControl } from './control.ts'
 import { createFaults } from './faults.ts'
 import type { Faults } from './faults.ts'
 import { answerRequest } from './front.ts'
-import type { AppRegistration } from './login.ts'
+import type { AppRegistration } from './login-context.ts'
 import { guid, seededRandom } from './random.ts'
 import { createRequestLog } from './requests.ts'
 import type { RequestLog } from './requests.ts'
 import { serveTls } from './server.ts'
-import { planTenants } from './tenants.ts'
+import { createSignIns } from './sign-ins.ts'
+import type { SignIns } from './sign-ins.ts'
+import { customerRoles, planTenants } from './tenants.ts'
 import { createThrottle } from './throttle.ts'
 import type { Throttle } from './throttle.ts'
 import { createTokenIssuer } from './tokens.ts'
@@ -63,6 +65,9 @@ export interface Cloud {
   throttle: Throttle
   requests: RequestLog
   registration: AppRegistration
+  /** Own app registrations beside the multi-tenant one; they share its grants in the tenants. May be added to. */
+  ownRegistrations: AppRegistration[]
+  signIns: SignIns
   issuer: TokenIssuer
   latencyMs: number
   /** By tenant id or domain, case-blind. */
@@ -124,8 +129,15 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       clientId,
       secrets: [clientSecret],
       expiredSecrets: [],
+      secretEndsAt: new Date(Date.now() + 180 * 86_400_000),
       certificates: [new X509Certificate(appCertificate.certificatePem)],
+      redirectUris: null,
+      requiredRoles: [...customerRoles],
+      requiredScopes: [],
+      allowPublicClient: true,
     },
+    ownRegistrations: [],
+    signIns: createSignIns(),
     issuer,
     latencyMs: options.latencyMs ?? 0,
     findTenant,

@@ -2,66 +2,28 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { z } from 'zod'
 import type { Cloud } from './cloud.ts'
-import { faultSchema, knobsSchema } from './faults.ts'
+import {
+  knobsBody,
+  lifetimeBody,
+  revokeBody,
+  mutateBody,
+  grantBody,
+  gdapBody,
+  throttleBody,
+  secretsBody,
+  registrationBody,
+  signInsBody,
+  partnerUserBody,
+} from './control-bodies.ts'
+import { faultSchema } from './faults.ts'
 import { mutate } from './mutate.ts'
 import { between, seededRandom } from './random.ts'
 import type { Random } from './random.ts'
 import { listen, readRequest } from './server.ts'
-import { relationship } from './tenants.ts'
+import { findPerson, groupsAbove } from './sign-ins.ts'
+import { grantScopes, partnerGroups, relationship } from './tenants.ts'
+import { graphAppId } from './tokens.ts'
 import type { SimRequest, TenantHandle } from './types.ts'
-
-const tenantId = z.guid()
-
-/** Delta misbehaviour; without tenantId in every tenant. */
-const knobsBody = z.object({
-  tenantId: tenantId.optional(),
-  knobs: knobsSchema,
-  times: z.int().positive().optional(),
-})
-/** Seconds that tokens live from now on. */
-const lifetimeBody = z.object({ tokenLifetimeSeconds: z.int().positive() })
-/** Refuses the tokens issued until now, of one tenant or of all. */
-const revokeBody = z.object({ revokeTokens: z.union([z.literal('all'), tenantId]) })
-const mutateBody = z.object({
-  tenantId,
-  count: z.int().positive().max(100_000).default(1),
-  seed: z.int().optional(),
-})
-const grantBody = z.object({
-  tenantId,
-  state: z.enum(['ready', 'no-service-principal', 'disabled', 'blocked-by-policy', 'tenant-gone']).optional(),
-  roles: z.array(z.string()).optional(),
-})
-const gdapBody = z.object({
-  tenantId,
-  status: z
-    .enum([
-      'created',
-      'approvalPending',
-      'approved',
-      'activating',
-      'active',
-      'expiring',
-      'terminationRequested',
-      'terminating',
-      'expired',
-      'terminated',
-    ])
-    .optional(),
-  endsAt: z.coerce.date().nullable().optional(),
-  autoExtendDuration: z.string().optional(),
-  roles: z.array(z.guid()).optional(),
-  displayName: z.string().optional(),
-  /** Adds a relationship instead of changing the first one. */
-  add: z.boolean().default(false),
-})
-const throttleBody = z
-  .object({ enabled: z.boolean(), units: z.int().positive().nullable(), windowMs: z.int().positive() })
-  .partial()
-const secretsBody = z.object({
-  valid: z.array(z.string()).optional(),
-  expired: z.array(z.string()).optional(),
-})
 
 /** Serves the simulation's own controls as plain http on loopback. */
 export async function serveControl(
@@ -136,10 +98,14 @@ function control(request: SimRequest, cloud: Cloud): unknown {
       cloud.requests.reset()
       return { requests: 'forgotten' }
     case 'POST /grant': {
-      const { tenantId, state, roles } = grantBody.parse(json())
+      const { tenantId, state, roles, delegated } = grantBody.parse(json())
       const { app } = known(cloud, tenantId)
       if (state !== undefined) app.state = state
-      if (roles !== undefined) app.roles = roles
+      if (roles !== undefined) Object.assign(app, { roles, late: null })
+      if (delegated !== undefined) {
+        app.delegated = []
+        if (delegated.length > 0) grantScopes(known(cloud, tenantId), graphAppId, delegated)
+      }
       return app
     }
     case 'POST /gdap':
@@ -151,11 +117,20 @@ function control(request: SimRequest, cloud: Cloud): unknown {
       return cloud.throttle.settings
     }
     case 'POST /secrets': {
-      const { valid, expired } = secretsBody.parse(json())
+      const { valid, expired, endsAt } = secretsBody.parse(json())
       if (valid !== undefined) cloud.registration.secrets = valid
       if (expired !== undefined) cloud.registration.expiredSecrets = expired
+      if (endsAt !== undefined) cloud.registration.secretEndsAt = endsAt
       return { valid: cloud.registration.secrets.length, expired: cloud.registration.expiredSecrets.length }
     }
+    case 'POST /registration':
+      Object.assign(cloud.registration, present(registrationBody.parse(json())))
+      return { redirectUris: cloud.registration.redirectUris }
+    case 'POST /sign-ins':
+      Object.assign(cloud.signIns.settings, present(signInsBody.parse(json())))
+      return cloud.signIns.settings
+    case 'POST /partner-user':
+      return changePartnerUser(partnerUserBody.parse(json()), cloud)
     default:
       throw new NotThere(`There is no ${request.method} ${request.path}; GET / lists the calls.`)
   }
@@ -169,10 +144,13 @@ const calls = [
   'DELETE /faults[/:id]',
   'GET /requests[?recent]',
   'DELETE /requests',
-  'POST /grant { tenantId, state?, roles? }',
+  'POST /grant { tenantId, state?, roles?, delegated? }',
   'POST /gdap { tenantId, status?, endsAt?, autoExtendDuration?, roles?, displayName?, add? }',
   'POST /throttle { enabled?, units?, windowMs? }',
-  'POST /secrets { valid?, expired? }',
+  'POST /secrets { valid?, expired?, endsAt? }',
+  'POST /registration { redirectUris?, requiredRoles?, requiredScopes?, allowPublicClient? }',
+  'POST /sign-ins { mayConsent?, rolesDelayMs?, deviceIntervalSeconds?, deviceLifetimeSeconds?, mfa?, deleteTakesPrincipal?, consentsPerSecond? }',
+  'POST /partner-user { user, refuse?, inactiveDays?, groups? }',
 ]
 
 /** Which of the four bodies it is, its one telling key says: a union's message would name none of them. */
@@ -195,6 +173,30 @@ function addFault(body: unknown, cloud: Cloud): unknown {
     return { revokeTokens }
   }
   return { id: cloud.faults.add(faultSchema.parse(body)) }
+}
+
+function changePartnerUser(body: z.output<typeof partnerUserBody>, cloud: Cloud): unknown {
+  const partner = cloud.tenant(cloud.partnerTenantId)
+  const { signIns } = cloud
+  const user = findPerson(partner, body.user)
+  if (user === null) throw new NotThere(`The partner has no user ${body.user}.`)
+  if (body.refuse === null) signIns.refused.delete(user.id)
+  else if (body.refuse !== undefined) signIns.refused.set(user.id, body.refuse)
+  for (const token of signIns.refreshTokens.values()) {
+    if (body.inactiveDays !== undefined && token.userId === user.id) {
+      token.lastUsedAt = Date.now() - body.inactiveDays * 86_400_000
+    }
+  }
+  for (const [name, id] of Object.entries(partnerGroups)) {
+    if (body.groups === undefined) continue
+    if (body.groups.some((each) => each === name)) partner.directory.addMember(id, user.id)
+    else partner.directory.removeMember(id, user.id)
+  }
+  return { user: user.id, groups: [...groupsAbove(partner, user.id)] }
+}
+
+function present(changes: object): object {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
 }
 
 function changeGdap(body: z.output<typeof gdapBody>, cloud: Cloud): unknown {

@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import type { Cloud } from './cloud.ts'
 import { handleConsent } from './consent.ts'
+import { failure, faultResponse } from './fault-response.ts'
 import { handleGdap } from './gdap.ts'
 import { handleGraph } from './graph/router.ts'
-import { graphAudiences, handleLogin } from './login.ts'
+import { handleLogin } from './login.ts'
+import { handlePartnerCenter } from './partner-center.ts'
 import { kindOf } from './requests.ts'
+import { graphAudiences } from './resources.ts'
 import type { Reply } from './server.ts'
+import { rolesThroughGdap } from './sign-ins.ts'
 import { graphAppId } from './tokens.ts'
 import type { AccessClaims } from './tokens.ts'
-import type { Admission, GraphContext, SimRequest, SimResponse, TenantHandle } from './types.ts'
+import type { Admission, GraphCaller, GraphContext, SimRequest, SimResponse, TenantHandle } from './types.ts'
 
 /** Answers one request to the cloud's origin: sorts login from Graph, and lets faults and throttling have their say. */
 export async function answerRequest(request: SimRequest, cloud: Cloud): Promise<Reply> {
@@ -39,10 +43,14 @@ function loginReply(request: SimRequest, cloud: Cloud): Accounted {
   const base = { latencyMs, tenantId: tenant?.id ?? null, units: 0 }
   if (effect?.kind === 'status') return { ...base, effect: null, response: faultResponse(effect) }
   const response =
+    handlePartnerCenter(request, cloud) ??
     handleConsent(request, cloud) ??
     handleLogin(request, {
+      signIns: cloud.signIns,
+      partner: cloud.tenant(cloud.partnerTenantId),
       origin: cloud.origin,
       registration: cloud.registration,
+      ownRegistrations: cloud.ownRegistrations,
       issuer: cloud.issuer,
       tokenLifetimeSeconds: cloud.faults.tokenLifetimeSeconds,
       findTenant: cloud.findTenant,
@@ -125,12 +133,16 @@ function graphContext(
   cloud: Cloud,
   admit: (request: SimRequest) => Admission,
 ): GraphContext {
-  const roles = claims.roles ?? []
+  const delegated = claims.scp !== undefined
+  const roles = claims.scp?.split(' ') ?? claims.roles ?? []
   return {
     tenant,
     origin: cloud.origin,
     roles,
     appId: claims.appid,
+    user: delegated ? callerOf(claims, tenant, cloud) : null,
+    registration: cloud.registration,
+    rolesDelayMs: cloud.signIns.settings.rolesDelayMs,
     faults: cloud.faults.view(tenant.id),
     admit,
     tenantRelationships: (request) =>
@@ -143,6 +155,13 @@ function graphContext(
       }),
     now: Date.now,
   }
+}
+
+/** Roles of a partner user are read anew: an assignment that ended ends what a token can do. */
+function callerOf(claims: AccessClaims, tenant: TenantHandle, cloud: Cloud): GraphCaller {
+  const home = cloud.tenant(cloud.partnerTenantId)
+  const roles = tenant.id === home.id ? [] : rolesThroughGdap(home, claims.oid, tenant)
+  return { id: claims.oid, homeTenantId: home.id, directoryRoles: Array.isArray(roles) ? roles : [] }
 }
 
 function readToken(request: SimRequest, cloud: Cloud): AccessClaims | string {
@@ -173,35 +192,6 @@ function unauthenticated(message: string, origin: string): SimResponse {
     ...failure(401, 'InvalidAuthenticationToken', message),
     headers: { 'www-authenticate': challenge },
   }
-}
-
-const usualCodes: Record<number, string> = {
-  429: 'TooManyRequests',
-  500: 'InternalServerError',
-  502: 'BadGateway',
-  503: 'serviceNotAvailable',
-  504: 'UnknownError',
-}
-
-function faultResponse(effect: {
-  status: number
-  retryAfter?: string | undefined
-  code?: string | undefined
-  message?: string | undefined
-  headers?: Record<string, string> | undefined
-}): SimResponse {
-  const { status, code, message, retryAfter, headers } = effect
-  const seconds = /^date([+-]\d+)$/.exec(retryAfter ?? '')?.[1]
-  const written =
-    seconds === undefined ? retryAfter : new Date(Date.now() + Number(seconds) * 1000).toUTCString()
-  return {
-    ...failure(status, code ?? usualCodes[status] ?? 'UnknownError', message ?? 'A fault of the simulation.'),
-    headers: { ...(written !== undefined && { 'retry-after': written }), ...headers },
-  }
-}
-
-function failure(status: number, code: string, message: string): SimResponse {
-  return { status, headers: {}, body: { error: { code, message } } }
 }
 
 const graphHeaders = {

@@ -29,7 +29,24 @@ interface Words {
 // 7000229 is invalid_client in the field, although its neighbours about principals are unauthorized_client.
 const oauthErrors: Record<number, string> = {
   50027: 'invalid_request',
+  28002: 'invalid_scope',
+  50020: 'invalid_grant',
   50048: 'invalid_client',
+  50076: 'invalid_grant',
+  50173: 'invalid_grant',
+  50177: 'invalid_grant',
+  54005: 'invalid_grant',
+  65001: 'invalid_grant',
+  65004: 'authorization_declined',
+  70000: 'invalid_grant',
+  70008: 'invalid_grant',
+  70016: 'authorization_pending',
+  70018: 'bad_verification_code',
+  70020: 'expired_token',
+  90099: 'invalid_grant',
+  500112: 'invalid_grant',
+  700082: 'invalid_grant',
+  501481: 'invalid_grant',
   50049: 'invalid_instance',
   53003: 'invalid_grant',
   70003: 'unsupported_grant_type',
@@ -52,6 +69,24 @@ const oauthErrors: Record<number, string> = {
 const messages: Record<number, (words: Words) => string> = {
   53003: () =>
     'Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.',
+  28002: ({ scope }) => `Provided value for the input parameter scope '${scope}' is not valid.`,
+  50020: ({ tenantName }) =>
+    `User account from identity provider does not exist in tenant '${tenantName}' and cannot access the application in that tenant.`,
+  50076: () =>
+    'Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication.',
+  50173: () =>
+    'The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.',
+  50177: ({ tenantName }) =>
+    `User account does not have access to tenant '${tenantName}'; the user is not in a group with access there.`,
+  65001: ({ app }) =>
+    `The user or administrator has not consented to use the application with ID '${app}'. Send an interactive authorization request for this user and resource.`,
+  65004: () => 'User declined to consent to access the app.',
+  70000: () => 'Provided grant is invalid or malformed.',
+  70016: () => 'OAuth 2.0 device flow error. Authorization is pending. Continue polling.',
+  70020: () => 'The provided value for the input parameter device code is expired.',
+  90099: ({ app, tenant }) =>
+    `The application '${app}' has not been authorized in the tenant '${tenant}'. Applications must be authorized to access the customer tenant before partner delegated administrators can use them.`,
+  700082: () => 'The refresh token has expired due to inactivity. It was inactive for 90.00:00:00.',
   70011: ({ scope }) =>
     `The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope ${scope} is not valid.`,
   90002: ({ tenant }) =>

@@ -1,31 +1,11 @@
-import type { X509Certificate } from 'node:crypto'
-import { timingSafeEqual } from 'node:crypto'
-import { checkAssertion } from './assertion.ts'
+import { authorize } from './authorize.ts'
+import { enterDeviceCode, startDeviceCode } from './device-code.ts'
 import { loginError, loginRefusal } from './login-errors.ts'
-import { graphAppId } from './tokens.ts'
-import type { TokenIssuer } from './tokens.ts'
-import type { AppState, SimRequest, SimResponse, TenantHandle } from './types.ts'
-
-/** The multi-tenant app's registration in the partner tenant. */
-export interface AppRegistration {
-  clientId: string
-  /** Valid secrets; several overlap while one is being rotated. */
-  secrets: string[]
-  /** Secrets that were valid once. */
-  expiredSecrets: string[]
-  certificates: X509Certificate[]
-}
-
-export interface LoginContext {
-  origin: string
-  registration: AppRegistration
-  issuer: TokenIssuer
-  tokenLifetimeSeconds: number
-  /** By tenant id or any verified domain, case-blind. */
-  findTenant: (idOrDomain: string) => TenantHandle | null
-  /** AADSTS code that a fault puts in the way of this tenant's token now. */
-  refusalFor(tenant: TenantHandle): number | null
-}
+import { checkCredential, findTenant } from './login-context.ts'
+import type { LoginContext } from './login-context.ts'
+import { graphAudiences } from './resources.ts'
+import { userGrants } from './user-grants.ts'
+import type { AppState, SimRequest, SimResponse } from './types.ts'
 
 const lastingRefusals: Record<AppState, number | null> = {
   ready: null,
@@ -46,6 +26,12 @@ export function handleLogin(request: SimRequest, context: LoginContext): SimResp
       return oidcDiscovery(tenant, context)
     case 'discovery/v2.0/keys':
       return { status: 200, headers: {}, body: context.issuer.jwks }
+    case 'oauth2/v2.0/authorize':
+      return authorize(tenant, request, context)
+    case 'oauth2/v2.0/devicecode':
+      return startDeviceCode(tenant, request, context)
+    case 'oauth2/v2.0/deviceauth':
+      return enterDeviceCode(request, context)
     case 'oauth2/v2.0/token':
       if (request.method !== 'POST') return loginError(900561, 'The endpoint only accepts POST requests.')
       return token(tenant, request, context)
@@ -107,25 +93,7 @@ function oidcDiscovery(name: string, context: LoginContext): SimResponse {
   }
 }
 
-function findTenant(name: string, context: LoginContext): TenantHandle | ReturnType<typeof loginError> {
-  const isGuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(name)
-  if (!isGuid && !/^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(name)) {
-    return loginError(
-      900023,
-      `Specified tenant identifier '${name}' is neither a valid DNS name, nor a valid external domain.`,
-    )
-  }
-  const tenant = context.findTenant(name)
-  if (tenant === null || tenant.app.state === 'tenant-gone') return loginRefusal(90002, { tenant: name })
-  return tenant
-}
-
 function token(name: string, request: SimRequest, context: LoginContext): SimResponse {
-  const { registration } = context
-  if (/^(common|organizations|consumers)$/i.test(name)) return loginRefusal(9001023, { tenant: name })
-  const tenant = findTenant(name, context)
-  if ('status' in tenant) return tenant
-
   const form = new URLSearchParams(request.body)
   const basic = /^Basic (.+)$/i.exec(request.headers['authorization'] ?? '')?.[1]
   if (basic !== undefined) {
@@ -133,6 +101,11 @@ function token(name: string, request: SimRequest, context: LoginContext): SimRes
     form.set('client_id', decodeURIComponent(id))
     form.set('client_secret', decodeURIComponent(secret))
   }
+  const byUser = userGrants[form.get('grant_type') ?? '']
+  if (byUser !== undefined) return byUser(name, form, context)
+  if (/^(common|organizations|consumers)$/i.test(name)) return loginRefusal(9001023, { tenant: name })
+  const tenant = findTenant(name, context)
+  if ('status' in tenant) return tenant
   for (const name of ['grant_type', 'client_id', 'scope']) {
     if (!form.get(name)) {
       return loginError(900144, `The request body must contain the following parameter: '${name}'.`)
@@ -150,10 +123,13 @@ function token(name: string, request: SimRequest, context: LoginContext): SimRes
   if (!graphAudiences(context.origin).includes(resource))
     return loginRefusal(500011, { ...words, scope: resource })
 
-  if (clientId !== registration.clientId) return loginRefusal(700016, words)
+  const registration = [context.registration, ...context.ownRegistrations].find(
+    (each) => each.clientId === clientId,
+  )
+  if (registration === undefined) return loginRefusal(700016, words)
   const refused = context.refusalFor(tenant) ?? lastingRefusals[tenant.app.state]
   if (refused !== null) return loginRefusal(refused, words)
-  const wrong = checkCredential(form, tenant, context)
+  const wrong = checkCredential(form, tenant, { origin: context.origin, registration })
   if (wrong !== null) return wrong
 
   const lifetimeSeconds = context.tokenLifetimeSeconds
@@ -167,45 +143,4 @@ function token(name: string, request: SimRequest, context: LoginContext): SimRes
       access_token: context.issuer.issue({ tenant, appId: clientId, audience: resource, lifetimeSeconds }),
     },
   }
-}
-
-/** The names by which a token may be meant for this Graph; some clients leave the port out of its resource name. */
-export function graphAudiences(origin: string): string[] {
-  return [origin, `https://${new URL(origin).hostname}`, 'https://graph.microsoft.com', graphAppId]
-}
-
-function checkCredential(
-  form: URLSearchParams,
-  tenant: TenantHandle,
-  context: LoginContext,
-): SimResponse | null {
-  const { registration, origin } = context
-  const words = { app: registration.clientId, tenant: tenant.id, tenantName: tenant.displayName }
-  const assertion = form.get('client_assertion')
-  if (assertion !== null) {
-    if (form.get('client_assertion_type') !== 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer') {
-      return loginError(
-        900144,
-        "The request body must contain the following parameter: 'client_assertion_type'.",
-      )
-    }
-    return checkAssertion(assertion, {
-      clientId: registration.clientId,
-      certificates: registration.certificates,
-      audiences: [tenant.id, ...tenant.domains].flatMap((name) => [
-        `${origin}/${name}/oauth2/v2.0/token`,
-        `${origin}/${name}/v2.0`,
-      ]),
-    })
-  }
-  const secret = form.get('client_secret')
-  if (secret === null || secret === '') return loginRefusal(7000218, words)
-  if (registration.expiredSecrets.some((each) => same(each, secret))) return loginRefusal(7000222, words)
-  if (!registration.secrets.some((each) => same(each, secret))) return loginRefusal(7000215, words)
-  return null
-}
-
-function same(left: string, right: string): boolean {
-  const [a, b] = [Buffer.from(left), Buffer.from(right)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }

@@ -1,9 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { Directory } from './directory/directory.ts'
 import { ascii, companyName } from './names.ts'
 import { between, guid, seededRandom } from './random.ts'
 import type { Random } from './random.ts'
 import { seedDirectory } from './seed.ts'
-import type { GdapRelationship, TenantHandle } from './types.ts'
+import { partnerCenterAppId } from './resources.ts'
+import { graphAppId } from './tokens.ts'
+import type { GdapRelationship, TenantApp, TenantHandle } from './types.ts'
 
 /** App roles that the app asks for in every tenant. */
 export const customerRoles = [
@@ -23,6 +26,70 @@ export const gdapRoles = {
   privilegedRoleAdministrator: 'e8611ab8-c189-46e8-94e1-60213ab1f814',
   directoryReaders: '88d8e3e3-8f55-4a1e-953a-9b9898b8876b',
   userAdministrator: 'fe930be7-5e62-47db-91af-98c3a49a38b1',
+}
+
+/** Delegated scopes that the registration has consented in the partner tenant, for Graph. */
+export const partnerScopes = [
+  'User.Read',
+  'Application.Read.All',
+  'AppRoleAssignment.ReadWrite.All',
+  'DelegatedPermissionGrant.ReadWrite.All',
+  'DelegatedAdminRelationship.Read.All',
+  'Directory.Read.All',
+]
+
+/** Security groups of the partner: members of the first may use Partner Center, the others hold roles at customers. */
+export const partnerGroups = {
+  adminAgents: 'ad3a6e17-0000-4000-8000-000000000001',
+  applicationAdministrators: 'ad3a6e17-0000-4000-8000-000000000002',
+  privilegedRoleAdministrators: 'ad3a6e17-0000-4000-8000-000000000003',
+}
+
+/** Grants app roles, making the service principal where there is none; tokens show them after the delay. */
+export function grantRoles(app: TenantApp, roles: readonly string[], delayMs: number): void {
+  createPrincipal(app)
+  const shown = app.late !== null && app.late.until > Date.now() ? app.late.roles : app.roles
+  app.late = delayMs === 0 ? null : { roles: [...shown], until: Date.now() + delayMs }
+  app.roles = [...new Set([...app.roles, ...roles])]
+}
+
+/** Adds delegated scopes for everybody, making the service principal where there is none. */
+export function grantScopes(tenant: TenantHandle, resourceAppId: string, scopes: readonly string[]): void {
+  createPrincipal(tenant.app)
+  const found = tenant.app.delegated.find((grant) => grant.resourceAppId === resourceAppId)
+  if (found === undefined) {
+    tenant.app.delegated.push({
+      id: randomBytes(24).toString('base64url'),
+      resourceAppId,
+      scopes: [...scopes],
+    })
+  } else found.scopes = [...new Set([...found.scopes, ...scopes])]
+}
+
+/** What was granted to a principal that is gone is gone with it. */
+function createPrincipal(app: TenantApp): void {
+  if (app.state === 'no-service-principal') Object.assign(app, { roles: [], late: null, delegated: [] })
+  app.state = 'ready'
+}
+
+/** AdminAgents and the groups with GDAP roles; the first two technicians are in all, the third may only enter. */
+function seedPartnerGroups(directory: Directory): void {
+  const add = (id: string, displayName: string, members: { id: string }[]): void => {
+    directory.addGroup({ id, displayName, mailNickname: ascii(displayName), securityEnabled: true })
+    for (const member of members) directory.addMember(id, member.id)
+  }
+  const people = directory.users.order.filter(
+    ({ state, properties }) =>
+      state === 'live' && properties['accountEnabled'] === true && properties['userType'] === 'Member',
+  )
+  const technicians = people.length > 3 ? people.slice(1) : people
+  add(partnerGroups.adminAgents, 'AdminAgents', technicians.slice(0, 3))
+  add(partnerGroups.applicationAdministrators, 'GDAP Application Administrators', technicians.slice(0, 2))
+  add(
+    partnerGroups.privilegedRoleAdministrators,
+    'GDAP Privileged Role Administrators',
+    technicians.slice(0, 2),
+  )
 }
 
 interface Sizing {
@@ -85,7 +152,16 @@ function planTenant(
     get directory() {
       if (directory === undefined) {
         directory = new Directory({ tenantId: id, displayName, domains })
-        seedDirectory(directory, { seed: directorySeed, users: userCount, groups, displayName, domains })
+        const own = index === 0 ? Object.keys(partnerGroups).length : 0
+        const seeded = groups === undefined ? undefined : Math.max(0, groups - own)
+        seedDirectory(directory, {
+          seed: directorySeed,
+          users: userCount,
+          groups: seeded,
+          displayName,
+          domains,
+        })
+        if (index === 0) seedPartnerGroups(directory)
         directory.settle()
       }
       return directory
@@ -94,6 +170,14 @@ function planTenant(
       state: 'ready',
       servicePrincipalId: guid(random),
       roles: [...customerRoles, ...(index === 0 ? ['DelegatedAdminRelationship.Read.All'] : [])],
+      late: null,
+      delegated:
+        index === 0
+          ? [
+              { id: 'partner-graph', resourceAppId: graphAppId, scopes: [...partnerScopes] },
+              { id: 'partner-center', resourceAppId: partnerCenterAppId, scopes: ['user_impersonation'] },
+            ]
+          : [],
     },
     gdap: index === 0 ? [] : [relationship(id, displayName, random)],
   }
@@ -116,6 +200,19 @@ export function relationship(tenantId: string, displayName: string, random: Rand
     endsAt: new Date(activatedAt.getTime() + 730 * day),
     autoExtendDuration: random() < 0.7 ? 'P180D' : 'PT0S',
     duration: 'P730D',
-    assignments: [{ id: guid(random), status: 'active', groupId: guid(random), roles }],
+    assignments: [
+      {
+        id: guid(random),
+        status: 'active',
+        groupId: partnerGroups.applicationAdministrators,
+        roles: roles.filter((role) => role !== gdapRoles.privilegedRoleAdministrator),
+      },
+      {
+        id: guid(random),
+        status: 'active',
+        groupId: partnerGroups.privilegedRoleAdministrators,
+        roles: [gdapRoles.privilegedRoleAdministrator],
+      },
+    ],
   }
 }

@@ -14,7 +14,11 @@ const claimsSchema = z.object({
   tid: z.string(),
   exp: z.number(),
   nbf: z.number(),
+  oid: z.string(),
   roles: z.array(z.string()).optional(),
+  /** Space separated; there in a user's token only. */
+  scp: z.string().optional(),
+  amr: z.array(z.string()).optional(),
   uti: z.string(),
 })
 export type AccessClaims = z.infer<typeof claimsSchema>
@@ -24,10 +28,38 @@ export interface TokenIssuer {
   /** The public key as Entra publishes it at `jwks_uri`. */
   jwks: { keys: object[] }
   issue(request: { tenant: TenantHandle; appId: string; audience: string; lifetimeSeconds: number }): string
+  /** An access token of a user for a resource, in their own tenant or in a customer's. */
+  issueUser(request: UserTokenRequest): string
+  /** A token that says who signed in, of the v2 form. */
+  issueId(request: IdTokenRequest): string
   /** The claims of a token that Graph would take, or Graph's words for why not. */
   check(token: string, audiences: string[]): AccessClaims | string
   /** From now on refuses what was issued until now, to one tenant or to all. */
   revoke(tenantId: string | null): void
+}
+
+export interface UserTokenRequest {
+  tenantId: string
+  appId: string
+  audience: string
+  lifetimeSeconds: number
+  userId: string
+  userName: string
+  homeTenantId: string
+  scopes: string[]
+  mfa: boolean
+  /** Role template ids. */
+  directoryRoles: string[]
+}
+
+export interface IdTokenRequest {
+  origin: string
+  tenantId: string
+  appId: string
+  userId: string
+  userName: string
+  displayName: string
+  nonce: string | null
 }
 
 /** Makes an issuer with a key of its own. */
@@ -39,6 +71,13 @@ export async function createTokenIssuer(): Promise<TokenIssuer> {
   const checked = new Map<string, AccessClaims>()
   const revokedUpTo = new Map<string | null, number>()
   let issued = 0
+  /** Tokens are told apart from those that were revoked by the order of their making. */
+  const nextSerial = (): string => {
+    issued += 1
+    const serial = Buffer.alloc(6)
+    serial.writeUIntBE(issued, 0, 6)
+    return Buffer.concat([serial, randomBytes(10)]).toString('base64url')
+  }
 
   return {
     jwks: {
@@ -46,11 +85,9 @@ export async function createTokenIssuer(): Promise<TokenIssuer> {
     },
 
     issue({ tenant, appId, audience, lifetimeSeconds }) {
-      issued += 1
-      const serial = Buffer.alloc(6)
-      serial.writeUIntBE(issued, 0, 6)
       const now = Math.floor(Date.now() / 1000)
-      const { roles, servicePrincipalId } = tenant.app
+      const { servicePrincipalId, late } = tenant.app
+      const roles = late !== null && late.until > Date.now() ? late.roles : tenant.app.roles
       return encode(privateKey, keyId, {
         aud: audience,
         iss: `https://sts.windows.net/${tenant.id}/`,
@@ -69,9 +106,51 @@ export async function createTokenIssuer(): Promise<TokenIssuer> {
         sub: servicePrincipalId,
         tenant_region_scope: 'NA',
         tid: tenant.id,
-        uti: Buffer.concat([serial, randomBytes(10)]).toString('base64url'),
+        uti: nextSerial(),
         ver: '1.0',
         xms_tcdt: 1_577_836_800,
+      })
+    },
+
+    issueUser({ tenantId, appId, audience, lifetimeSeconds, homeTenantId, ...user }) {
+      const now = Math.floor(Date.now() / 1000)
+      return encode(privateKey, keyId, {
+        aud: audience,
+        iss: `https://sts.windows.net/${tenantId}/`,
+        iat: now,
+        nbf: now,
+        exp: now + lifetimeSeconds,
+        amr: user.mfa ? ['pwd', 'mfa'] : ['pwd'],
+        appid: appId,
+        appidacr: '1',
+        idp: `https://sts.windows.net/${homeTenantId}/`,
+        idtyp: 'user',
+        oid: user.userId,
+        scp: user.scopes.join(' '),
+        tid: tenantId,
+        upn: user.userName,
+        unique_name: user.userName,
+        uti: nextSerial(),
+        ver: '1.0',
+        wids: user.directoryRoles,
+      })
+    },
+
+    issueId({ origin, tenantId, appId, userId, userName, displayName, nonce }) {
+      const now = Math.floor(Date.now() / 1000)
+      return encode(privateKey, keyId, {
+        aud: appId,
+        iss: `${origin}/${tenantId}/v2.0`,
+        iat: now,
+        nbf: now,
+        exp: now + 3600,
+        name: displayName,
+        ...(nonce !== null && { nonce }),
+        oid: userId,
+        preferred_username: userName,
+        sub: userId,
+        tid: tenantId,
+        ver: '2.0',
       })
     },
 

@@ -1,4 +1,5 @@
 import type { Directory } from './directory/directory.ts'
+import type { AppRegistration } from './login-context.ts'
 
 /** One request to Graph, after the token was checked and before anything is answered. */
 export interface SimRequest {
@@ -73,6 +74,13 @@ export interface Admission {
   headers: Record<string, string>
 }
 
+/** The user of a delegated token, with the directory roles (template ids) they hold in the token's tenant. */
+export interface GraphCaller {
+  id: string
+  homeTenantId: string
+  directoryRoles: string[]
+}
+
 /** What answering one Graph request needs to know. */
 export interface GraphContext {
   tenant: TenantHandle
@@ -82,6 +90,11 @@ export interface GraphContext {
   roles: string[]
   /** Client id of the token. */
   appId: string
+  /** Who is signed in; null for a token of the app itself. */
+  user: GraphCaller | null
+  registration: AppRegistration
+  /** Delay of roles that are granted now. */
+  rolesDelayMs: number
   faults: FaultView
   /** To be asked for every request inside a `$batch`; the server asks it itself for all others. */
   admit(request: SimRequest): Admission
@@ -101,6 +114,16 @@ export interface TenantApp {
   servicePrincipalId: string
   /** Granted app roles by name, as `User.Read.All`; may be changed at any time, tokens issued before keep theirs. */
   roles: string[]
+  /** Roles that tokens show until then instead: a grant takes its time to arrive. */
+  late: { roles: string[]; until: number } | null
+  /** Delegated scopes consented for everybody (AllPrincipals), one a resource. */
+  delegated: DelegatedGrant[]
+}
+
+export interface DelegatedGrant {
+  id: string
+  resourceAppId: string
+  scopes: string[]
 }
 
 export type RelationshipStatus =

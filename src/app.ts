@@ -80,7 +80,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     })
     closers.add('queues', () => queues.close())
 
-    const graph = openGraph(config, log)
+    const graph = await openGraph(config, db, log)
     closers.add('graph', () => graph.close())
 
     const { healAfterMs, ...schedulerTimings } = timings.scheduler ?? {}
@@ -93,7 +93,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
           worker: `${hostname()}-${process.pid}`,
           timings: { ...defaultTimings, sliceMs: config.syncSliceMs, ...timings.sync },
           guard: config.guard,
-          appIdFor: () => config.defaultApp?.clientId ?? null,
+          appIdFor: graph.appIdFor,
           intervals: config.intervals,
         },
         queues,
@@ -101,6 +101,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       discovery: {
         db,
         graphFor: graph.forTenant,
+        appIdFor: graph.appIdFor,
         log,
         retryMs: discoveryRetryMs(config.intervals.discoveryMs),
       },

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { CommandContext } from './cli/context.ts'
+import { addSecretCommands } from './command-line-secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
 
@@ -137,6 +138,7 @@ export function commandLine(perform: Perform): Command {
     .action((id: string | undefined, options: { json: boolean }) =>
       perform(options.json, async (context) => (await import('./cli/status.ts')).status(context, id)),
     )
+  addSecretCommands(program, perform, json)
   return program
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readAppCertificate, type AppCertificate } from './app-certificate.ts'
+import { readKeyRing, type KeyRing } from './key-ring.ts'
 import { parseIsoDuration } from './iso-duration.ts'
 import type { OpsToken } from './config.ts'
 
@@ -106,6 +107,13 @@ export const opsTokens = z.string().transform((text, context): OpsToken[] => {
 export const certificatePem = z.string().transform((pem, context): AppCertificate => {
   const read = readAppCertificate(pem)
   if ('certificate' in read) return read.certificate
+  context.addIssue(read.wrong)
+  return z.NEVER
+})
+
+export const encryptionKeys = z.string().transform((text, context): KeyRing => {
+  const read = readKeyRing(text)
+  if ('ring' in read) return read.ring
   context.addIssue(read.wrong)
   return z.NEVER
 })

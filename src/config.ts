@@ -5,9 +5,11 @@ import { knownClouds, type Cloud, type CloudName } from './clouds.ts'
 import { environmentReader, type Problem } from './environment.ts'
 import { EntraSyncError } from './errors.ts'
 import type { AppCertificate } from './app-certificate.ts'
+import type { KeyRing } from './key-ring.ts'
 import {
   certificatePem,
   duration,
+  encryptionKeys,
   flag,
   httpsOrigin,
   opsTokens,
@@ -36,6 +38,8 @@ export interface Config {
   /** Absolute. */
   dataDir: string
   http: { host: string; port: number; publicUrl: string }
+  /** Keys for secrets at rest; null = none configured, `openKeyRing` says what happens then. */
+  encryptionKeys: KeyRing | null
   /** null = none configured; `http/ops-tokens.ts` says what happens then. */
   opsTokens: OpsToken[] | null
   cloud: Cloud
@@ -86,6 +90,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, terminal = isatty(2)): Config
       port,
       publicUrl: read.value('PUBLIC_URL', publicUrl, `http://localhost:${port}`),
     },
+    encryptionKeys: read.secret('ENCRYPTION_KEY', encryptionKeys, null),
     opsTokens: read.secret('OPS_TOKEN', opsTokens, null),
     cloud: readCloud(read),
     defaultApp: readDefaultApp(read),

@@ -1,21 +1,122 @@
+import type { Kysely } from 'kysely'
+import { readAppCertificate } from './app-certificate.ts'
 import type { Config } from './config.ts'
-import { EntraSyncError } from './errors.ts'
-import { createGraph, type Graph } from './graph/graph.ts'
+import {
+  credentialPurpose,
+  readChosenApp,
+  readCredentials,
+  type ChosenApp,
+  type SealedCredential,
+} from './db/app-registrations.ts'
+import type { Database } from './db/tables.ts'
+import { EntraSyncError, isEntraSyncError } from './errors.ts'
+import { createGraph, type Graph, type GraphOptions } from './graph/graph.ts'
+import type { AppCredential } from './graph/tokens.ts'
+import { openKeyRing, type KeyRing } from './key-ring.ts'
 import type { Log } from './log.ts'
+import { open } from './secrets.ts'
 
-/** The way to the configured cloud with the Default app; every Entra tenant is on the Default permission level. */
-export function openGraph(config: Config, log: Log): Graph {
-  return createGraph({
+export interface ConfiguredGraph extends Graph {
+  /**
+   * Client id of the app that reads this Entra tenant; null = none is there. To be asked at the start of a run: when
+   * app or credentials have changed since it was asked last, by whatever process, the tenant's tokens are forgotten.
+   */
+  appIdFor(entraTenantId: string): Promise<string | null>
+}
+
+/** The way to the configured cloud, for each Entra tenant with the app that its permission level says. */
+export async function openGraph(
+  config: Config,
+  db: Kysely<Database>,
+  log: Log,
+  timings?: GraphOptions['timings'],
+): Promise<ConfiguredGraph> {
+  const ring = await openKeyRing(config)
+  const seen = new Map<string, string>()
+  const graph = createGraph({
     cloud: config.cloud,
     log,
+    ...(timings && { timings }),
     appFor: async (entraTenantId) => {
+      const app = await readChosenApp(db, entraTenantId)
+      if (app.level === 'custom')
+        return openCredentials(app, await readCredentials(db, app.appId), ring, entraTenantId, log)
       if (config.defaultApp !== null) return config.defaultApp
       throw new EntraSyncError('config', 'No Default app is configured, so nothing can be read from Graph.', {
         code: 'default_app_missing',
         remedy:
-          'Set DEFAULT_APP_CLIENT_ID and DEFAULT_APP_CERTIFICATE_FILE or DEFAULT_APP_CLIENT_SECRET_FILE.',
+          'Set DEFAULT_APP_CLIENT_ID and DEFAULT_APP_CERTIFICATE_FILE or DEFAULT_APP_CLIENT_SECRET_FILE, or give the tenant an app of its own: entra-sync permission-level ID custom.',
         tenant: entraTenantId,
       })
     },
+  })
+  return {
+    ...graph,
+    async appIdFor(entraTenantId) {
+      const app = await readChosenApp(db, entraTenantId)
+      const state = app.level === 'custom' ? `${app.appId} ${app.version}` : app.level
+      const before = seen.get(entraTenantId)
+      // Unknown counts as changed: a token may have been fetched before anybody asked here.
+      if (before !== state) graph.forgetTokens(entraTenantId)
+      seen.set(entraTenantId, state)
+      return app.level === 'custom' ? app.clientId : (config.defaultApp?.clientId ?? null)
+    },
+  }
+}
+
+/**
+ * One that no key opens must not keep the others from being used: it is logged, and is the error only where none opens.
+ * Whatever keeps an own app from signing in is lost access, which opens a problem of the Entra tenant.
+ */
+function openCredentials(
+  app: ChosenApp & { level: 'custom' },
+  sealed: SealedCredential[],
+  ring: KeyRing,
+  entraTenantId: string,
+  log: Log,
+): AppCredential[] {
+  const opened: AppCredential[] = []
+  const refusals: EntraSyncError[] = []
+  for (const credential of sealed) {
+    try {
+      opened.push(openCredential(app, credential, ring))
+    } catch (error) {
+      if (!isEntraSyncError(error)) throw error
+      log.error(
+        { err: error, entraTenantId, credentialId: credential.credentialId },
+        'a credential is unusable',
+      )
+      refusals.push(error)
+    }
+  }
+  if (opened.length > 0) return opened
+  const [first] = refusals
+  throw new EntraSyncError(
+    'access_lost',
+    first === undefined ? `The app ${app.clientId} has no credential.` : first.message,
+    {
+      code: first?.code ?? 'app_credential_missing',
+      remedy:
+        first?.remedy ??
+        `Add one: entra-sync permission-level ${app.ownerEntraTenantId} custom --client-secret-file FILE.`,
+      tenant: entraTenantId,
+      cause: first,
+    },
+  )
+}
+
+function openCredential(
+  { clientId, ownerEntraTenantId }: ChosenApp & { level: 'custom' },
+  { credentialId, kind, sealed }: SealedCredential,
+  ring: KeyRing,
+): AppCredential {
+  const text = open(ring, sealed, { purpose: credentialPurpose, entraTenantId: ownerEntraTenantId })
+  if (kind === 'secret') return { clientId, secret: text }
+  const read = readAppCertificate(text)
+  if ('certificate' in read) return { clientId, certificate: read.certificate }
+  throw new EntraSyncError('config', `The certificate of credential ${credentialId} ${read.wrong}`, {
+    code: 'app_certificate_unusable',
+    remedy: 'Add a new certificate to the app registration, and here beside this one.',
+    tenant: ownerEntraTenantId,
   })
 }

@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Layers of src, top first (docs/architecture.md). A file may import from its own layer and from those below. */
 const layers: readonly (readonly string[])[] = [
   ['src/main.ts'],
-  ['src/command-line.ts'],
+  ['src/command-line.ts', 'src/command-line-secrets.ts'],
   ['src/cli/', 'src/http/'],
   ['src/app.ts', 'src/redis-server.ts', 'src/graph-of-config.ts'],
   ['src/scheduler/'],
@@ -21,6 +21,9 @@ const layers: readonly (readonly string[])[] = [
     'src/environment.ts',
     'src/clouds.ts',
     'src/app-certificate.ts',
+    'src/key-ring.ts',
+    'src/secrets.ts',
+    'src/permissions.ts',
     'src/iso-duration.ts',
     'src/log.ts',
     'src/errors.ts',

@@ -23,5 +23,7 @@ export const appRoleIds: ReadonlyMap<string, string> = new Map([
   ['Application.Read.All', '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30'],
   ['Domain.Read.All', 'dbb9058a-0e50-45d7-ae91-66909b5d4664'],
   ['CrossTenantInformation.ReadBasic.All', 'cac88765-0581-4025-9725-5ebc13f729ee'],
+  ['AppRoleAssignment.ReadWrite.All', '06b708a9-e830-4db3-a914-8e69da51d44f'],
+  ['DelegatedPermissionGrant.ReadWrite.All', '8e8e4742-1d95-4f68-9d56-6ee75648c72a'],
   ['AuditLog.Read.All', 'b0afded3-3588-46d8-8b3d-9842eff778da'],
 ])

@@ -1,13 +1,18 @@
 import type { GraphContext, SimRequest, SimResponse } from '../types.ts'
 import { failure, unknownSegment } from './answers.ts'
+import { answerApplications } from './applications.ts'
 import { answerBatch } from './batch.ts'
 import { answerByIds, answerDeletedItems } from './directory-objects.ts'
 import { answerDevices } from './devices.ts'
 import { answerGroups } from './groups.ts'
+import { answerGrants } from './grants.ts'
+import { answerMe } from './me.ts'
 import { answerServicePrincipals } from './service-principals.ts'
 import { answerTeams } from './teams.ts'
 import { answerOrganization, answerSkus } from './tenant-facts.ts'
 import { answerUsers } from './users.ts'
+
+const writes = ['POST', 'PATCH', 'DELETE']
 
 type Answer = (request: SimRequest, context: GraphContext, rest: string[]) => SimResponse
 
@@ -19,6 +24,9 @@ const collections: Record<string, Answer> = {
   organization: answerOrganization,
   subscribedskus: answerSkus,
   serviceprincipals: answerServicePrincipals,
+  oauth2permissiongrants: answerGrants,
+  applications: answerApplications,
+  me: answerMe,
   tenantrelationships: (request, context) => context.tenantRelationships(request),
 }
 
@@ -34,7 +42,8 @@ export async function handleGraph(request: SimRequest, context: GraphContext): P
       return answerByIds(request, context)
     }
   }
-  if (request.method !== 'GET') {
+  const writable = /^(oauth2PermissionGrants|servicePrincipals)$/i.test(first)
+  if (request.method !== 'GET' && !(writable && rest.length <= 3 && writes.includes(request.method))) {
     return failure(405, 'Request_BadRequest', `The method ${request.method} is not allowed on this resource.`)
   }
   if (first === 'directory' && rest[0] === 'deletedItems') {

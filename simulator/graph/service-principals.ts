@@ -5,9 +5,9 @@ import { guarded } from './guard.ts'
 import { contextUrl } from './page-token.ts'
 import { option } from './query.ts'
 import { rolesFor } from './roles.ts'
-import { derivedId } from './tenant-facts.ts'
-
-const graphAppId = '00000003-0000-0000-c000-000000000000'
+import { assignmentOf, graphPrincipalId } from './principals.ts'
+import { graphAppId } from '../tokens.ts'
+import { addAssignment, listGrants, removeAssignment } from './grants.ts'
 
 interface Principal {
   id: string
@@ -17,7 +17,8 @@ interface Principal {
 }
 
 /**
- * `/servicePrincipals`: by filter on appId, by id, as `servicePrincipals(appId='...')`, and appRoleAssignments of one.
+ * `/servicePrincipals`: by filter on appId, by id, as `servicePrincipals(appId='...')`, and appRoleAssignments of one,
+ * which may be added and taken away.
  * A tenant has two here: Microsoft Graph's and our app's.
  */
 export function answerServicePrincipals(
@@ -40,14 +41,22 @@ export function answerServicePrincipals(
         ...render(found),
       })
     }
-    if (child !== 'appRoleAssignments' || more !== undefined) return unknownSegment(more ?? child)
+    const ours = found.appId !== graphAppId
+    if (child === 'oauth2PermissionGrants' && more === undefined) {
+      return ours
+        ? listGrants(context, `servicePrincipals('${found.id}')/oauth2PermissionGrants`)
+        : ok({ '@odata.context': contextUrl(context.origin, 'oauth2PermissionGrants', null), value: [] })
+    }
+    if (child !== 'appRoleAssignments' && child !== 'appRoleAssignedTo') return unknownSegment(child)
+    if (request.method === 'POST' && more === undefined) return addAssignment(request, context)
+    if (request.method === 'DELETE' && more !== undefined) return removeAssignment(context, more)
+    if (request.method !== 'GET' || more !== undefined) return unknownSegment(more ?? child)
     return ok({
-      '@odata.context': contextUrl(
-        context.origin,
-        `servicePrincipals('${found.id}')/appRoleAssignments`,
-        null,
-      ),
-      value: found.appId === graphAppId ? [] : assignments(context, found),
+      '@odata.context': contextUrl(context.origin, `servicePrincipals('${found.id}')/${child}`, null),
+      value:
+        ours === (child === 'appRoleAssignedTo')
+          ? []
+          : context.tenant.app.roles.map((role) => assignmentOf(context, role)),
     })
   })
 }
@@ -76,10 +85,6 @@ function principalsOf({ tenant, appId }: GraphContext): Principal[] {
   ]
 }
 
-function graphPrincipalId(tenantId: string): string {
-  return derivedId(tenantId, graphAppId)
-}
-
 function render(principal: Principal): Record<string, unknown> {
   return { accountEnabled: true, servicePrincipalType: 'Application', ...principal }
 }
@@ -92,18 +97,4 @@ function listPrincipals(request: SimRequest, context: GraphContext, principals: 
     '@odata.context': contextUrl(context.origin, 'servicePrincipals', null),
     value: principals.filter((each) => appId === null || each.appId === appId).map(render),
   })
-}
-
-function assignments({ tenant }: GraphContext, principal: Principal): object[] {
-  return tenant.app.roles.map((role) => ({
-    id: Buffer.from(derivedId(tenant.id, role).replaceAll('-', ''), 'hex').toString('base64url'),
-    deletedDateTime: null,
-    appRoleId: appRoleIds.get(role) ?? derivedId('app role', role),
-    createdDateTime: `${new Date(tenant.directory.createdAt).toISOString().slice(0, 19)}Z`,
-    principalDisplayName: principal.displayName,
-    principalId: principal.id,
-    principalType: 'ServicePrincipal',
-    resourceDisplayName: 'Microsoft Graph',
-    resourceId: graphPrincipalId(tenant.id),
-  }))
 }

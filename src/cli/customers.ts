@@ -16,7 +16,7 @@ export function discover(context: CommandContext): Promise<number> {
     const partners = await readPartners(db)
     const found = []
     for (const { entraTenantId, name } of partners) {
-      const discovery = await withGraph(context, (graph) =>
+      const discovery = await withGraph(context, db, (graph) =>
         discoverCustomers({ db, graphFor: (id) => graph.forTenant(id), log }, entraTenantId, signal),
       )
       found.push({ partnerEntraTenantId: entraTenantId, ...discovery })

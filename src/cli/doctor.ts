@@ -4,6 +4,7 @@ import { assertSchema } from '../db/migrate.ts'
 import type { Database } from '../db/tables.ts'
 import { readOrganization } from '../graph/organization.ts'
 import { withDatabaseUrl, withQueues, type CommandContext } from './context.ts'
+import { checkCredentials } from './doctor-secrets.ts'
 import { explainFailure } from './failure.ts'
 import { readEvictionPolicy } from './redis-eviction.ts'
 import { withGraph } from './graph.ts'
@@ -55,10 +56,11 @@ export async function doctor(context: CommandContext): Promise<number> {
           await assertSchema(db)
           return ok('schema', 'the one this version knows')
         })
+        if (current) await attempt('secrets', () => checkCredentials(context.config, db))
         const partners = current ? await readSignIns(db) : []
         if (current && partners.length === 0) tell(noTenant)
         for (const partner of partners)
-          await attempt(`sign-in to ${partner.name}`, () => signIn(context, partner))
+          await attempt(`sign-in to ${partner.name}`, () => signIn(context, db, partner))
       } finally {
         await db.destroy()
       }
@@ -80,17 +82,9 @@ const noTenant: Finding = {
 
 function configuration({ config }: CommandContext): Finding {
   const { cloud, defaultApp, databaseUrl } = config
-  if (defaultApp === null) {
-    return {
-      check: 'configuration',
-      verdict: 'fail',
-      detail: 'valid, but the Default app is not configured',
-      remedy:
-        'Set DEFAULT_APP_CLIENT_ID and DEFAULT_APP_CERTIFICATE_FILE (or DEFAULT_APP_CLIENT_SECRET_FILE).',
-    }
-  }
-  const proof = 'certificate' in defaultApp ? 'certificate' : 'secret'
   const database = databaseUrl === null ? `embedded database in ${config.dataDir}` : 'database of your own'
+  if (defaultApp === null) return ok('configuration', `cloud ${cloud.name}, no Default app, ${database}`)
+  const proof = 'certificate' in defaultApp ? 'certificate' : 'secret'
   return ok(
     'configuration',
     `cloud ${cloud.name}, Default app ${defaultApp.clientId} with a ${proof}, ${database}`,
@@ -164,8 +158,12 @@ async function readSignIns(db: Kysely<Database>): Promise<SignIn[]> {
 }
 
 /** A token proves login and credential, /organization proves consent and that the right directory answers. */
-async function signIn(context: CommandContext, { entraTenantId, name }: SignIn): Promise<Finding> {
-  return withGraph(context, async (graph) => {
+async function signIn(
+  context: CommandContext,
+  db: Kysely<Database>,
+  { entraTenantId, name }: SignIn,
+): Promise<Finding> {
+  return withGraph(context, db, async (graph) => {
     const client = graph.forTenant(entraTenantId)
     const organization = await readOrganization(client, { signal: context.signal })
     const check = `sign-in to ${name}`

@@ -9,7 +9,7 @@ export function init(
 ): Promise<number> {
   const { output, signal } = context
   return withDatabase(context, (db) =>
-    withGraph(context, async (graph) => {
+    withGraph(context, db, async (graph) => {
       const tenantIdOf = (text: string) => graph.tenantIdOf(text, { signal })
       const result = await initMsp(db, tenantIdOf, { name, entraTenant, actor: 'command' })
       const linked = `${name} and Entra tenant ${result.entraTenantId}`

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from 'kysely'
+import type { SealedText } from '../secrets.ts'
 
 /** Rows of schema `entra_sync`, typed by hand; test/db/tables.test.ts compares them with the live schema. */
 export interface Database {
@@ -29,6 +30,8 @@ export interface Database {
   audit_log: AuditLogTable
   gdap_status: GdapStatusView
   tenant_status: TenantStatusView
+  app_registrations: AppRegistrationsTable
+  app_credentials: AppCredentialsTable
   schema_migrations: SchemaMigrationsTable
 }
 
@@ -389,6 +392,26 @@ export interface TenantStatusView {
   teams: number
   skus: number
   devices: number
+}
+
+export interface AppRegistrationsTable {
+  app_id: Generated<string>
+  entra_tenant_id: string
+  level: Generated<'custom'>
+  client_id: string
+  version: Generated<number>
+  created_at: DefaultTimestamp
+}
+
+export interface AppCredentialsTable {
+  credential_id: Generated<string>
+  app_id: string
+  entra_tenant_id: string
+  kind: 'secret' | 'certificate'
+  sealed: SealedText
+  thumbprint: string | null
+  expires_at: NullableTimestamp
+  added_at: DefaultTimestamp
 }
 
 export interface SchemaMigrationsTable {

@@ -3,7 +3,7 @@ import { createClient, type GraphClient } from './client.ts'
 import { tenantIdOf } from './discovery.ts'
 import { createGates } from './gates.ts'
 import { defaultLimits, defaultTimings, type GraphLimits, type GraphTimings } from './timings.ts'
-import { createTokens, type AppCredential } from './tokens.ts'
+import { createTokens, type AppCredentials } from './tokens.ts'
 
 export interface Graph {
   /** A client of one tenant for one run. Tokens and throttling are shared by all of a process. */
@@ -17,7 +17,7 @@ export interface Graph {
 
 export interface GraphOptions {
   cloud: { loginUrl: string; graphUrl: string }
-  appFor(entraTenantId: string): Promise<AppCredential>
+  appFor(entraTenantId: string): Promise<AppCredentials>
   log: Log
   timings?: Partial<GraphTimings>
   limits?: Partial<GraphLimits>

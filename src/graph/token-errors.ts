@@ -150,6 +150,20 @@ const bodySchema = z.object({
   correlation_id: z.string().optional().catch(undefined),
 })
 
+const credentialCodes = [
+  'client_secret_invalid',
+  'client_secret_expired',
+  'certificate_invalid',
+  'credential_missing',
+  'client_credential_refused',
+  'client_credential_unusable',
+]
+
+/** Whether another credential of the same app may do better. 7000229 is an `invalid_client` too, and not of them. */
+export function isCredentialError(error: unknown): error is EntraSyncError {
+  return error instanceof EntraSyncError && credentialCodes.includes(error.code)
+}
+
 /** AADSTS numbers in an answer of the token endpoint. */
 export function aadstsCodes(body: unknown): number[] {
   return bodySchema.safeParse(body).data?.error_codes ?? []

@@ -6,7 +6,10 @@ import { createLoginTransport } from './login-transport.ts'
 import { lruMap } from './lru-map.ts'
 import { retryAfterMs } from './retry-after.ts'
 import type { GraphTimings } from './timings.ts'
-import { aadstsCodes, tokenError } from './token-errors.ts'
+import { aadstsCodes, isCredentialError, tokenError } from './token-errors.ts'
+
+/** Credentials in the order in which they are tried; several while one replaces the other. */
+export type AppCredentials = AppCredential | readonly AppCredential[]
 
 /** An app registration's client id with the secret or certificate that proves us to be that app. */
 export type AppCredential = { clientId: string } & (
@@ -37,12 +40,13 @@ const certificateAttempts = 3
 /**
  * App-only tokens of Graph, one an Entra tenant. MSAL is asked once however many callers wait (alone it would send
  * one request per caller), and its own cache, which has no bound and no way to drop one token, is emptied after each.
- * `appFor` is asked for each token request, so that a changed credential is used after `forget`.
+ * `appFor` is asked for each token request, so that a changed credential is used after `forget`. Of several credentials
+ * each is tried once, and only when the one before was refused; when all are, the first one's refusal is the error.
  */
 export function createTokens(context: {
   loginUrl: string
   graphUrl: string
-  appFor(entraTenantId: string): Promise<AppCredential>
+  appFor(entraTenantId: string): Promise<AppCredentials>
   timings: GraphTimings
   maxTokens: number
 }): Tokens {
@@ -69,11 +73,28 @@ export function createTokens(context: {
   }
 
   async function acquire(entraTenantId: string): Promise<Token> {
-    const credential = await context.appFor(entraTenantId)
+    const credentials = [await context.appFor(entraTenantId)].flat()
+    const refusals: EntraSyncError[] = []
+    for (const [index, credential] of credentials.entries()) {
+      try {
+        return await acquireWith(entraTenantId, credential, index < credentials.length - 1)
+      } catch (error) {
+        if (!isCredentialError(error)) throw error
+        refusals.push(error)
+      }
+    }
+    throw refusals[0] ?? unusableCredential(entraTenantId, randomUUID(), undefined)
+  }
+
+  async function acquireWith(
+    entraTenantId: string,
+    credential: AppCredential,
+    isAnotherThere: boolean,
+  ): Promise<Token> {
     for (let attempt = 1; ; attempt++) {
       const result = await ask(entraTenantId, credential)
       if ('token' in result) return result.token
-      if (!result.retry || attempt >= certificateAttempts) throw result.error
+      if (!result.retry || isAnotherThere || attempt >= certificateAttempts) throw result.error
       await sleep(timings.certificateRetryMs, undefined)
     }
   }

@@ -7,6 +7,8 @@ import type { Verdict } from './verdicts.ts'
 export interface DiscoveryJobContext extends DiscoveryContext {
   /** Milliseconds until a failed discovery is tried again. */
   retryMs: number
+  /** As the engine's: also forgets tokens of an app that was changed meanwhile. */
+  appIdFor(entraTenantId: string): Promise<string | null> | string | null
 }
 
 /** Reads one partner's customers and relationships. A failed one is due again sooner; the tick takes it up. */
@@ -17,6 +19,7 @@ export async function discoverCustomersJob(
 ): Promise<Verdict> {
   const { partnerEntraTenantId } = payload
   try {
+    await context.appIdFor(partnerEntraTenantId)
     const found = await discoverCustomers(context, partnerEntraTenantId, job.signal)
     const missing = found.missing === 0 ? '' : `, ${found.missing} listed no more`
     const result = `${found.customers} customers (${found.added} new${missing}), ${found.relationships} relationships`

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely'
+import { refreshCredentialProblems } from '../consent/credential-expiry.ts'
 import type { Database } from '../db/tables.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
@@ -17,6 +18,7 @@ const runDays = 90
 /**
  * Drops what nobody needs any more: runs after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
+ * Opens and closes the problems of credentials that end.
  */
 export async function housekeeping({ db }: HousekeepingContext, job: JobHelpers): Promise<Verdict> {
   const steps: [string, () => Promise<number>][] = [
@@ -35,7 +37,12 @@ export async function housekeeping({ db }: HousekeepingContext, job: JobHelpers)
     }
     counts.push(`${total} ${what}`)
   }
-  return { job: 'completed', result: `removed ${counts.join(', ')}`, again: 'never' }
+  const expiring = await refreshCredentialProblems(db)
+  return {
+    job: 'completed',
+    result: `removed ${counts.join(', ')}; ${expiring} apps with credentials that end soon`,
+    again: 'never',
+  }
 }
 
 async function purgePersons(db: Kysely<Database>): Promise<number> {

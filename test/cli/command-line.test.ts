@@ -12,7 +12,7 @@ const commands = program.commands.flatMap((command) =>
 test('the help names every command, and none that is not there', async () => {
   const { code, stdout, stderr } = await runCommand(['--help'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  const listed = [...stdout.matchAll(/^ {2}([a-z]+)[ [<]/gm)].map((match) => match[1])
+  const listed = [...stdout.matchAll(/^ {2}([a-z-]+)[ [<]/gm)].map((match) => match[1])
   expect(listed.filter((name) => name !== 'help')).toEqual([...new Set(commands.map(([name]) => name))])
 })
 

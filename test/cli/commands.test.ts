@@ -151,7 +151,9 @@ test('doctor tells each check, and fails without an app', async () => {
   expect({ code, ok }).toEqual({ code: 1, ok: false })
   const verdicts = Object.fromEntries(findings.map(({ check, verdict }) => [check, verdict]))
   expect(verdicts).toMatchObject({
-    configuration: 'fail',
+    configuration: 'ok',
+    'Default app': 'fail',
+    secrets: 'ok',
     database: 'ok',
     clock: 'ok',
     queue: 'ok',

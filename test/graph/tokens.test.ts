@@ -77,6 +77,42 @@ describe('tokens', () => {
     expect(cloud.tokenRequests.map(({ body }) => body.get('client_secret'))).toEqual(['old', 'new'])
   })
 
+  it('tries each of several credentials once, in their order, and only after a refused one', async () => {
+    const secrets = ['newest', 'older', 'oldest']
+    const appFor = async () => secrets.map((secret) => ({ clientId, secret }))
+    const cloud = await fakeCloud(ok, { appFor })
+    const asked = () => cloud.tokenRequests.map(({ body }) => body.get('client_secret'))
+    cloud.onToken = (count) => (count === 1 ? refused(7000222) : token('by the older'))
+    await cloud.graph.forTenant(tenant).get('/organization')
+    expect(asked()).toEqual(['newest', 'older'])
+
+    cloud.graph.forgetTokens(tenant)
+    cloud.onToken = (count) => refused(count === 3 ? 7000222 : 7000215)
+    expect(await caught(cloud.graph.forTenant(tenant).get('/organization'))).toMatchObject({
+      code: 'client_secret_expired',
+    })
+    expect(asked().slice(2)).toEqual(secrets)
+
+    cloud.onToken = () => refused(7000229)
+    expect(await caught(cloud.graph.forTenant(tenant).get('/organization'))).toMatchObject({
+      code: 'consent_required',
+    })
+    expect(asked()).toHaveLength(6)
+  })
+
+  it('does not wait for a certificate that is not yet known while an older credential is there', async () => {
+    const { certificatePem, privateKeyPem } = await createAppCertificate('not yet known')
+    const cloud = await fakeCloud(ok, {
+      appFor: async () => [
+        { clientId, certificate: { certificatePem, privateKeyPem } },
+        { clientId, secret: 'older' },
+      ],
+    })
+    cloud.onToken = (count) => (count === 1 ? refused(700027) : token('by the older'))
+    await cloud.graph.forTenant(tenant).get('/organization')
+    expect(cloud.tokenRequests).toHaveLength(2)
+  })
+
   it('signs with a certificate: PS256, thumbprint, audience of the tenant', async () => {
     const { certificatePem, privateKeyPem } = await createAppCertificate('graph test app')
     const cloud = await fakeCloud(ok, {

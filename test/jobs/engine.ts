@@ -58,7 +58,13 @@ export async function startEngine(backend: Backend, sizes: number[]): Promise<En
     }
     return createHandlers({
       sync: { sync, queues },
-      discovery: { db: database.db, graphFor: opened.graph.forTenant, log, retryMs: 1000 },
+      discovery: {
+        db: database.db,
+        graphFor: opened.graph.forTenant,
+        log,
+        retryMs: 1000,
+        appIdFor: () => opened.cloud.clientId,
+      },
       tick: engine.tick,
     })
   }

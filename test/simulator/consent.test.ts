@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startCloud } from '../../simulator/cloud.ts'
 import type { Cloud } from '../../simulator/cloud.ts'
 import { askToken, control, trust } from './asking.ts'
+import { claimsOf, sentBack } from './sign-in.ts'
 
 let cloud: Cloud
 beforeAll(async () => {
@@ -57,4 +58,31 @@ test.each([
 ])('%s stays on an error page', async (_name, more, code) => {
   const answer = await ask(cloud.tenants[1]?.id ?? '', more)
   expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining(code)])
+})
+
+test('roles may arrive late; the v1 form has no scope, takes common and says refusal in its own words', async () => {
+  const tenant = cloud.tenants[1]?.id ?? ''
+  await control(cloud, 'POST /grant', { tenantId: tenant, state: 'no-service-principal', roles: [] })
+  await control(cloud, 'POST /sign-ins', { rolesDelayMs: 60_000 })
+  await ask(tenant, { decision: 'accept' })
+  const { access_token } = (await (await askToken(cloud, tenant)).json()) as { access_token: string }
+  expect(claimsOf(access_token)).not.toHaveProperty('roles')
+  const query = new URLSearchParams({
+    client_id: cloud.clientId,
+    redirect_uri: 'http://localhost:8080/consent-callback',
+    tenant,
+    decision: 'cancel',
+  })
+  const answer = await fetch(`${cloud.origin}/common/adminconsent?${query.toString()}`, {
+    redirect: 'manual',
+  })
+  expect(sentBack(answer)).toMatchObject({ error: 'permission_denied', admin_consent: 'True' })
+})
+
+test('who may not consent, and a registration without any redirect URI, stay on an error page', async () => {
+  const tenant = cloud.tenants[1]?.id ?? ''
+  await control(cloud, 'POST /sign-ins', { mayConsent: false })
+  expect(await (await ask(tenant, { decision: 'accept' })).text()).toContain('AADSTS90094')
+  await control(cloud, 'POST /registration', { redirectUris: [] })
+  expect(await (await ask(tenant)).text()).toContain('AADSTS500113')
 })
