@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { requestSync } from '../sync/requests.ts'
 import { priorities, type Payload } from './catalog.ts'
@@ -74,12 +74,21 @@ export async function syncNow(
 ): Promise<{ requestSeq: number; jobId: string }> {
   const priority = request.priority ?? priorities.operator
   const { requestSeq } = await requestSync(db, { ...request, priority })
-  const [jobId = ''] = await enqueueSync(queues, {
-    entraTenantId: request.entraTenantId,
-    requestSeq,
-    priority,
-  })
-  return { requestSeq, jobId }
+  const { entraTenantId } = request
+  try {
+    const [jobId = ''] = await enqueueSync(queues, { entraTenantId, requestSeq, priority })
+    return { requestSeq, jobId }
+  } catch (error) {
+    await makeDue(db, [entraTenantId])
+    throw error
+  }
+}
+
+/** For the tick to see again whom the queue did not take: it leaves a tenant that rests after failures alone until then. */
+export async function makeDue(db: Kysely<Database>, entraTenantIds: readonly string[]): Promise<void> {
+  await sql`
+    update entra_sync.entra_tenants set next_sync_at = least(next_sync_at, now())
+    where entra_tenant_id = any (${entraTenantIds}::uuid[])`.execute(db)
 }
 
 /** Adds a discovery of one partner's customers. */

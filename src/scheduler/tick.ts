@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { priorities } from '../jobs/catalog.ts'
-import { enqueueDiscovery, enqueueSync, type SyncWakeUp } from '../jobs/enqueue.ts'
+import { enqueueDiscovery, enqueueSync, makeDue, type SyncWakeUp } from '../jobs/enqueue.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { TickResult } from '../jobs/tick.ts'
 import { requestSync } from '../sync/requests.ts'
@@ -26,7 +26,15 @@ const batch = 500
  */
 export async function runTick(context: TickContext): Promise<TickResult> {
   const due = await takeDue(context)
-  await enqueueSync(context.queues, ...due)
+  try {
+    await enqueueSync(context.queues, ...due)
+  } catch (error) {
+    await makeDue(
+      context.db,
+      due.map((wakeUp) => wakeUp.entraTenantId),
+    )
+    throw error
+  }
   const healed = await findForgotten(context)
   await enqueueSync(context.queues, ...healed)
   const partners = await takeDiscoveries(context)

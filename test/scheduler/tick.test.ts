@@ -5,6 +5,7 @@ import { readRequest } from '../../src/db/requests.ts'
 import type { TickResult } from '../../src/jobs/tick.ts'
 import { runTick } from '../../src/scheduler/tick.ts'
 import { requestSync } from '../../src/sync/requests.ts'
+import { syncNow } from '../../src/jobs/enqueue.ts'
 import { openQueues } from '../../src/jobs/queues.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
 import { ownRedis } from '../harness/redis.ts'
@@ -164,6 +165,31 @@ describe.each(backends)('the tick on %s', (backend) => {
     expect((await tick()).discoveries).toBe(1)
   })
 })
+
+it('takes up what was asked while the queue was away, also of a tenant that rests for a day after failures', async () => {
+  const database = await testDatabase()
+  let redis = await ownRedis()
+  const queues = await openQueues(redis.url, { log })
+  try {
+    const id = randomUUID()
+    await sql`
+      insert into entra_tenants (entra_tenant_id, next_sync_at, consecutive_failures)
+      values (${id}, now() + interval '1 day', 6)`.execute(database.db)
+    await redis.stop()
+    const asking = syncNow(database.db, queues, { entraTenantId: id, requestedBy: 'anna' })
+    await expect(asking).rejects.toMatchObject({ kind: 'queue' })
+    redis = await ownRedis(Number(new URL(redis.url).port))
+    const context = { db: database.db, queues, intervals: { syncMs: 60_000, discoveryMs: 60_000 } }
+    await until('a tick that goes through', () => runTick(context).catch(() => null))
+    expect((await queues.sync.getPrioritized()).map((job) => job.data as unknown)).toEqual([
+      { entraTenantId: id, requestSeq: expect.any(Number), attempt: 6 },
+    ])
+  } finally {
+    await queues.close()
+    await redis.stop()
+    await database.drop()
+  }
+}, 60_000)
 
 it('keeps the request when Redis has gone, and wakes the worker when it is back', async () => {
   const database = await testDatabase()
