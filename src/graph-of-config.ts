@@ -3,8 +3,10 @@ import { readAppCertificate } from './app-certificate.ts'
 import type { Config } from './config.ts'
 import {
   credentialPurpose,
+  readApp,
   readChosenApp,
   readCredentials,
+  readWantedApp,
   type ChosenApp,
   type SealedCredential,
 } from './db/app-registrations.ts'
@@ -19,12 +21,20 @@ import { open } from './secrets.ts'
 export interface ConfiguredGraph extends Graph {
   /**
    * Client id of the app that reads this Entra tenant; null = none is there. To be asked at the start of a run: when
-   * app or credentials have changed since it was asked last, by whatever process, the tenant's tokens are forgotten.
+   * app, credentials or consent have changed since it was asked last, by whatever process, the tenant's tokens are
+   * forgotten.
    */
   appIdFor(entraTenantId: string): Promise<string | null>
+  /** Client id of the app that the permission level says, consented to or not; null = none is configured. */
+  wantedAppFor(entraTenantId: string): Promise<string | null>
+  /**
+   * A way to Graph as one app, whichever is in use, with tokens of its own that nobody else has cached: for proofs.
+   * Throws kind `config`, code `app_unknown`, on the first request where no such app is known here.
+   */
+  asApp(clientId: string): Graph
 }
 
-/** The way to the configured cloud, for each Entra tenant with the app that its permission level says. */
+/** The way to the configured cloud, for each Entra tenant with the app that it has consented to. */
 export async function openGraph(
   config: Config,
   db: Kysely<Database>,
@@ -33,34 +43,56 @@ export async function openGraph(
 ): Promise<ConfiguredGraph> {
   const ring = await openKeyRing(config)
   const seen = new Map<string, string>()
+  const defaultClientId = config.defaultApp?.clientId ?? null
+  const options = { cloud: config.cloud, log, ...(timings && { timings }) }
+
+  async function credentialsOf(
+    app: ChosenApp | null,
+    entraTenantId: string,
+  ): Promise<AppCredential | AppCredential[]> {
+    if (app?.level === 'custom')
+      return openCredentials(app, await readCredentials(db, app.appId), ring, entraTenantId, log)
+    if (app !== null && config.defaultApp !== null) return config.defaultApp
+    throw new EntraSyncError('config', 'No Default app is configured, so nothing can be read from Graph.', {
+      code: 'default_app_missing',
+      remedy:
+        'Set DEFAULT_APP_CLIENT_ID and DEFAULT_APP_CERTIFICATE_FILE or DEFAULT_APP_CLIENT_SECRET_FILE, or give the tenant an app of its own: entra-sync permission-level ID custom.',
+      tenant: entraTenantId,
+    })
+  }
+
   const graph = createGraph({
-    cloud: config.cloud,
-    log,
-    ...(timings && { timings }),
-    appFor: async (entraTenantId) => {
-      const app = await readChosenApp(db, entraTenantId)
-      if (app.level === 'custom')
-        return openCredentials(app, await readCredentials(db, app.appId), ring, entraTenantId, log)
-      if (config.defaultApp !== null) return config.defaultApp
-      throw new EntraSyncError('config', 'No Default app is configured, so nothing can be read from Graph.', {
-        code: 'default_app_missing',
-        remedy:
-          'Set DEFAULT_APP_CLIENT_ID and DEFAULT_APP_CERTIFICATE_FILE or DEFAULT_APP_CLIENT_SECRET_FILE, or give the tenant an app of its own: entra-sync permission-level ID custom.',
-        tenant: entraTenantId,
-      })
-    },
+    ...options,
+    appFor: async (entraTenantId) =>
+      credentialsOf(await readChosenApp(db, entraTenantId, defaultClientId), entraTenantId),
   })
   return {
     ...graph,
     async appIdFor(entraTenantId) {
-      const app = await readChosenApp(db, entraTenantId)
-      const state = app.level === 'custom' ? `${app.appId} ${app.version}` : app.level
+      const app = await readChosenApp(db, entraTenantId, defaultClientId)
+      const state = JSON.stringify(app)
       const before = seen.get(entraTenantId)
       // Unknown counts as changed: a token may have been fetched before anybody asked here.
       if (before !== state) graph.forgetTokens(entraTenantId)
       seen.set(entraTenantId, state)
-      return app.level === 'custom' ? app.clientId : (config.defaultApp?.clientId ?? null)
+      return app?.clientId ?? null
     },
+    async wantedAppFor(entraTenantId) {
+      return (await readWantedApp(db, entraTenantId, defaultClientId))?.clientId ?? null
+    },
+    asApp: (clientId) =>
+      createGraph({
+        ...options,
+        async appFor(entraTenantId) {
+          const app = await readApp(db, entraTenantId, defaultClientId, clientId)
+          if (app !== null) return credentialsOf(app, entraTenantId)
+          throw new EntraSyncError('config', `No app with client id ${clientId} is known here.`, {
+            code: 'app_unknown',
+            remedy: 'Add it with entra-sync permission-level ID custom, or configure it as the Default app.',
+            tenant: entraTenantId,
+          })
+        },
+      }),
   }
 }
 

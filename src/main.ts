@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander'
 import { explainFailure } from './cli/failure.ts'
 import { createOutput } from './cli/output.ts'
-import { commandLine, type Perform } from './command-line.ts'
+import { commandLine, type Perform } from './command-line/program.ts'
 import { loadConfig } from './config.ts'
 import { createLog } from './log.ts'
 

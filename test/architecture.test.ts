@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Layers of src, top first (docs/architecture.md). A file may import from its own layer and from those below. */
 const layers: readonly (readonly string[])[] = [
   ['src/main.ts'],
-  ['src/command-line.ts', 'src/command-line-secrets.ts'],
+  ['src/command-line/'],
   ['src/cli/', 'src/http/'],
   ['src/app.ts', 'src/redis-server.ts', 'src/graph-of-config.ts'],
   ['src/scheduler/'],

@@ -1,9 +1,10 @@
 import { sql, type Kysely } from 'kysely'
-import { discoverCustomers, listKnownCustomers, type CustomerRow } from '../consent/customers.ts'
+import { discoverCustomers, listKnownCustomers, type CustomerRow } from '../consent/customers/customers.ts'
 import type { Database } from '../db/tables.ts'
-import { importCustomers as importListed } from '../consent/import-customers.ts'
+import { importCustomers as importListed } from '../consent/customers/import-customers.ts'
 import { EntraSyncError } from '../errors.ts'
 import { syncNow } from '../jobs/enqueue.ts'
+import { actorOfCommand } from './actor.ts'
 import { withDatabase, withQueues, type CommandContext } from './context.ts'
 import { withGraph } from './graph.ts'
 import { tableLines } from './table.ts'
@@ -70,7 +71,7 @@ export function importCustomers(context: CommandContext, given: string[] | 'all'
   const { output } = context
   return withDatabase(context, async (db, url) => {
     const which = given === 'all' ? given : idsOf(await listKnownCustomers(db), given)
-    const { imported, already } = await importListed(db, which, 'command')
+    const { imported, already } = await importListed(db, which, actorOfCommand())
     if (imported.length + already.length === 0) {
       throw new EntraSyncError('input', 'No customer with an active GDAP relationship is known.', {
         code: 'no_customer',

@@ -1,4 +1,5 @@
-import { initMsp } from '../consent/links.ts'
+import { initMsp } from '../consent/links/init-msp.ts'
+import { actorOfCommand } from './actor.ts'
 import { withDatabase, type CommandContext } from './context.ts'
 import { withGraph } from './graph.ts'
 
@@ -11,7 +12,7 @@ export function init(
   return withDatabase(context, (db) =>
     withGraph(context, db, async (graph) => {
       const tenantIdOf = (text: string) => graph.tenantIdOf(text, { signal })
-      const result = await initMsp(db, tenantIdOf, { name, entraTenant, actor: 'command' })
+      const result = await initMsp(db, tenantIdOf, { name, entraTenant, actor: actorOfCommand() })
       const linked = `${name} and Entra tenant ${result.entraTenantId}`
       output.line(result.created ? `Linked ${linked}.` : `${linked} were linked already.`)
       output.line('Next: entra-sync doctor, then entra-sync customers discover.')

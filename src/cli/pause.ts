@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { actorOfCommand } from './actor.ts'
 import { withDatabase, type CommandContext } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
 
@@ -10,7 +11,7 @@ export function pause(context: CommandContext, id: string): Promise<number> {
       await sql`update entra_sync.entra_tenants set paused_at = coalesce(paused_at, now())
         where entra_tenant_id = ${tenant.entraTenantId}`.execute(transaction)
       await sql`insert into entra_sync.audit_log (actor, action, entra_tenant_id)
-        values ('command', 'pause', ${tenant.entraTenantId})`.execute(transaction)
+        values (${actorOfCommand()}, 'pause', ${tenant.entraTenantId})`.execute(transaction)
     })
     context.output.line(`${tenant.name} is paused. A sync that runs now ends first.`)
     context.output.document({ entraTenantId: tenant.entraTenantId, paused: true })
@@ -27,7 +28,7 @@ export function resume(context: CommandContext, id: string): Promise<number> {
           next_sync_at = case when paused_at is null then next_sync_at else now() end
         where entra_tenant_id = ${tenant.entraTenantId}`.execute(transaction)
       await sql`insert into entra_sync.audit_log (actor, action, entra_tenant_id)
-        values ('command', 'resume', ${tenant.entraTenantId})`.execute(transaction)
+        values (${actorOfCommand()}, 'resume', ${tenant.entraTenantId})`.execute(transaction)
     })
     context.output.line(`${tenant.name} is synced again.`)
     context.output.document({ entraTenantId: tenant.entraTenantId, paused: false })

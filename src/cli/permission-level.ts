@@ -1,6 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import type { Kysely } from 'kysely'
-import { certificateCredential, secretCredential, type NewCredential } from '../consent/new-credential.ts'
+import {
+  certificateCredential,
+  secretCredential,
+  type NewCredential,
+} from '../consent/apps/new-credential.ts'
 import {
   readPermissionLevel,
   removeCredential,
@@ -8,11 +12,12 @@ import {
   setDefaultLevel,
   type PermissionLevel,
   type StoredCredential,
-} from '../consent/permission-level.ts'
+} from '../consent/apps/permission-level.ts'
 import type { Database } from '../db/tables.ts'
 import { EntraSyncError } from '../errors.ts'
 import { openKeyRing } from '../key-ring.ts'
 import { permissions, type Permission, type PermissionNeed } from '../permissions.ts'
+import { actorOfCommand } from './actor.ts'
 import { withDatabase, type CommandContext } from './context.ts'
 import { findEntraTenant, type FoundTenant } from './find-tenant.ts'
 import { tableLines } from './table.ts'
@@ -26,7 +31,7 @@ export interface PermissionLevelOptions {
   removeCredential?: string
 }
 
-const actor = 'command'
+const actor = actorOfCommand()
 
 /**
  * `permission-level ID [default|custom]`: shows or sets with which app an Entra tenant is read, and what that app's

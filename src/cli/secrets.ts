@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { rotateSecrets } from '../db/sealed-rows.ts'
 import { EntraSyncError } from '../errors.ts'
 import { openKeyRing } from '../key-ring.ts'
+import { actorOfCommand } from './actor.ts'
 import { withDatabase, type CommandContext } from './context.ts'
 import { explainFailure } from './failure.ts'
 
@@ -20,7 +21,7 @@ export function rotate(context: CommandContext): Promise<number> {
     const { resealed, current, closed } = await rotateSecrets(db, ring, { signal })
     const detail = { keyId: newest.id, resealed, current, closed: closed.length }
     await sql`insert into entra_sync.audit_log (actor, action, detail)
-      values ('command', 'secrets_rotated', ${JSON.stringify(detail)}::jsonb)`.execute(db)
+      values (${actorOfCommand()}, 'secrets_rotated', ${JSON.stringify(detail)}::jsonb)`.execute(db)
     output.line(
       `Key ${newest.id}: ${resealed} sealed anew, ${current} were already, ${closed.length} do not open.`,
     )

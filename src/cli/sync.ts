@@ -3,6 +3,7 @@ import type { Database } from '../db/tables.ts'
 import { EntraSyncError } from '../errors.ts'
 import { syncNow } from '../jobs/enqueue.ts'
 import type { Queues } from '../jobs/queues.ts'
+import { actorOfCommand } from './actor.ts'
 import { withDatabase, withQueues, type CommandContext, type Output } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
 import { tableLines } from './table.ts'
@@ -35,7 +36,11 @@ export function sync(context: CommandContext, request: SyncRequest): Promise<num
       const asked: Asked[] = []
       for (const { entraTenantId, name } of tenants) {
         const mode = request.full ? 'full' : 'delta'
-        const { requestSeq } = await syncNow(db, queues, { entraTenantId, mode, requestedBy: 'command' })
+        const { requestSeq } = await syncNow(db, queues, {
+          entraTenantId,
+          mode,
+          requestedBy: actorOfCommand(),
+        })
         asked.push({ entraTenantId, name, requestSeq })
       }
       const count = asked.length === 1 ? (asked[0]?.name ?? '') : `${asked.length} Entra tenants`

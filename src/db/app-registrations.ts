@@ -11,10 +11,10 @@ export interface SealedCredential {
   sealed: SealedText
 }
 
-/** The app that reads an Entra tenant, as its row and its partner's say. */
+/** An app that may read an Entra tenant. */
 export type ChosenApp =
   /** The Default app of the configuration. */
-  | { level: 'default' }
+  | { level: 'default'; clientId: string; consentedAt: Date | null }
   | {
       level: 'custom'
       appId: string
@@ -23,27 +23,92 @@ export type ChosenApp =
       version: number
       /** Whose registration it is: the partner's for its customers. */
       ownerEntraTenantId: string
+      /** When consent to it was last given; null = that is not known. */
+      consentedAt: Date | null
     }
 
+interface AppRow {
+  appId: string | null
+  clientId: string
+  version: number
+  owner: string | null
+  consentedAt: Date | null
+  wanted: boolean
+}
+
 /**
- * The app for an Entra tenant: the one its own `app_id` names (for customers the one that was consented to), else what
- * the permission level says, which customers have from their partner. An unknown `app_id` is the Default app's.
+ * The app that reads an Entra tenant: the one that it has consented to, first of all the one that its permission level
+ * says, which customers have from their partner; where none is consented to, that one. null = level Default, and no
+ * Default app is configured (`defaultClientId` null).
  */
-export async function readChosenApp(db: Kysely<Database>, entraTenantId: string): Promise<ChosenApp> {
-  const { rows } = await sql<{ appId: string; clientId: string; version: number; owner: string }>`
-    select r.app_id as "appId", r.client_id as "clientId", r.version, r.entra_tenant_id as owner
-    from entra_sync.entra_tenants e
-    left join entra_sync.entra_tenants p on p.entra_tenant_id = e.partner_entra_tenant_id
-    join entra_sync.app_registrations r
-      on r.entra_tenant_id = coalesce(p.entra_tenant_id, e.entra_tenant_id)
-      and coalesce(case when p.entra_tenant_id is not null then e.app_id end,
+export async function readChosenApp(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  defaultClientId: string | null,
+): Promise<ChosenApp | null> {
+  const [first] = (await readApps(db, entraTenantId, defaultClientId)).filter(
+    ({ wanted, consentedAt }) => wanted || consentedAt !== null,
+  )
+  return first === undefined ? null : chosen(first)
+}
+
+/** The app that the permission level says, whether or not it is consented to; null as for `readChosenApp`. */
+export async function readWantedApp(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  defaultClientId: string | null,
+): Promise<ChosenApp | null> {
+  const wanted = (await readApps(db, entraTenantId, defaultClientId)).find((app) => app.wanted)
+  return wanted === undefined ? null : chosen(wanted)
+}
+
+/** The app with this client id, which may be any that is known here: the Entra tenant may have consented to it. */
+export async function readApp(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  defaultClientId: string | null,
+  clientId: string,
+): Promise<ChosenApp | null> {
+  const found = (await readApps(db, entraTenantId, defaultClientId)).find((app) => app.clientId === clientId)
+  return found === undefined ? null : chosen(found)
+}
+
+/** All apps there are, in the order in which they are to be used for this Entra tenant. */
+async function readApps(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  defaultClientId: string | null,
+): Promise<AppRow[]> {
+  const { rows } = await sql<AppRow>`
+    with reading as (
+      select e.entra_tenant_id, coalesce(p.entra_tenant_id, e.entra_tenant_id) as owner,
         case when coalesce(p.permission_level, e.permission_level) = 'custom'
-          then coalesce(p.app_id, e.app_id) end) in (r.app_id, r.client_id)
-    where e.entra_tenant_id = ${entraTenantId}`.execute(db)
-  const [row] = rows
-  if (row === undefined) return { level: 'default' }
-  const { appId, clientId, version, owner } = row
-  return { level: 'custom', appId, clientId, version, ownerEntraTenantId: owner }
+          then case when p.entra_tenant_id is null then e.app_id else p.app_id end end as chosen
+      from entra_sync.entra_tenants e
+      left join entra_sync.entra_tenants p on p.entra_tenant_id = e.partner_entra_tenant_id
+      where e.entra_tenant_id = ${entraTenantId}
+    ), apps as (
+      select r.app_id, r.client_id, r.version, r.entra_tenant_id as owner,
+        coalesce(r.entra_tenant_id = o.owner and o.chosen in (r.app_id, r.client_id), false) as wanted
+      from entra_sync.app_registrations r cross join reading o
+      union all
+      select null, ${defaultClientId}::uuid, 0, null,
+        not exists (select from entra_sync.app_registrations r
+          where r.entra_tenant_id = o.owner and o.chosen in (r.app_id, r.client_id))
+      from reading o where ${defaultClientId}::uuid is not null
+    )
+    select a.app_id as "appId", a.client_id as "clientId", a.version, a.owner, a.wanted,
+      case when c.status = 'granted' then coalesce(c.granted_at, c.proved_at, to_timestamp(0)) end as "consentedAt"
+    from apps a cross join reading o
+    left join entra_sync.consents c on c.entra_tenant_id = o.entra_tenant_id and c.app_id = a.client_id
+    order by coalesce(c.status = 'granted', false) desc, a.wanted desc, c.granted_at desc nulls last,
+      a.owner = o.owner desc nulls last, a.client_id`.execute(db)
+  return rows
+}
+
+function chosen({ appId, clientId, version, owner, consentedAt }: AppRow): ChosenApp {
+  if (appId === null || owner === null) return { level: 'default', clientId, consentedAt }
+  return { level: 'custom', appId, clientId, version, ownerEntraTenantId: owner, consentedAt }
 }
 
 /** Those not expired first, the newest first; expired ones come last, since an end that was told may be wrong. */

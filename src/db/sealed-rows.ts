@@ -4,17 +4,44 @@ import type { KeyRing } from '../key-ring.ts'
 import { credentialPurpose } from './app-registrations.ts'
 import type { Database } from './tables.ts'
 
-/** A column with sealed texts. Each such table has an `entra_tenant_id`, which the texts are bound to. */
+/** A column with sealed texts, which are bound to the Entra tenant of their row. */
 export interface SealedColumn {
   table: string
   id: string
   column: string
   purpose: string
+  /** The column with that Entra tenant. */
+  tenant: string
 }
+
+/** What the refresh token of a partner user is bound to, beside the partner. */
+export const partnerSignInPurpose = 'partner-sign-in'
+/** What the PKCE code verifier of a sign-in under way is bound to, beside the partner. */
+export const codeVerifierPurpose = 'code-verifier'
 
 /** All of them: what is not in this list is neither rotated nor checked. */
 export const sealedColumns: readonly SealedColumn[] = [
-  { table: 'app_credentials', id: 'credential_id', column: 'sealed', purpose: credentialPurpose },
+  {
+    table: 'app_credentials',
+    id: 'credential_id',
+    column: 'sealed',
+    purpose: credentialPurpose,
+    tenant: 'entra_tenant_id',
+  },
+  {
+    table: 'partner_sign_ins',
+    id: 'sign_in_id',
+    column: 'sealed',
+    purpose: partnerSignInPurpose,
+    tenant: 'partner_entra_tenant_id',
+  },
+  {
+    table: 'partner_sign_in_requests',
+    id: 'request_id',
+    column: 'sealed',
+    purpose: codeVerifierPurpose,
+    tenant: 'partner_entra_tenant_id',
+  },
 ]
 
 interface SealedRow {
@@ -116,13 +143,13 @@ function tryOpen(ring: KeyRing, { table, purpose }: SealedColumn, row: SealedRow
 
 async function readRows(
   db: Kysely<Database>,
-  { table, id, column }: SealedColumn,
+  { table, id, column, tenant }: SealedColumn,
   after: string | null,
   batch: number,
   lock: boolean,
 ): Promise<SealedRow[]> {
   const { rows } = await sql<SealedRow>`
-    select ${sql.ref(id)} as id, entra_tenant_id as "entraTenantId", ${sql.ref(column)} as sealed
+    select ${sql.ref(id)} as id, ${sql.ref(tenant)} as "entraTenantId", ${sql.ref(column)} as sealed
     from ${sql.table(`entra_sync.${table}`)}
     where ${after}::uuid is null or ${sql.ref(id)} > ${after}::uuid
     order by ${sql.ref(id)} limit ${batch} ${lock ? sql`for update` : sql``}`.execute(db)

@@ -32,6 +32,15 @@ export interface Database {
   tenant_status: TenantStatusView
   app_registrations: AppRegistrationsTable
   app_credentials: AppCredentialsTable
+  consents: ConsentsTable
+  consent_tickets: ConsentTicketsTable
+  consent_requests: ConsentRequestsTable
+  consent_status: ConsentStatusView
+  partner_sign_ins: PartnerSignInsTable
+  partner_sign_in_requests: PartnerSignInRequestsTable
+  preconsents: PreconsentsTable
+  problem_silences: ProblemSilencesTable
+  open_problems: OpenProblemsView
   schema_migrations: SchemaMigrationsTable
 }
 
@@ -73,6 +82,7 @@ export interface EntraTenantsTable {
   next_discovery_at: NullableTimestamp
   paused_at: NullableTimestamp
   gone_at: NullableTimestamp
+  offboarded_at: NullableTimestamp
   consecutive_failures: Generated<number>
   created_at: DefaultTimestamp
 }
@@ -368,7 +378,18 @@ export interface TenantStatusView {
   display_name: string | null
   default_domain: string | null
   kind: 'partner' | 'customer' | 'standalone'
-  state: 'gone' | 'disabled' | 'paused' | 'gdap_ended' | 'problem' | 'new' | 'held' | 'ok'
+  state:
+    | 'gone'
+    | 'offboarded'
+    | 'disabled'
+    | 'paused'
+    | 'gdap_ended'
+    | 'waiting_for_roles'
+    | 'consent_required'
+    | 'problem'
+    | 'new'
+    | 'held'
+    | 'ok'
   scheduled: boolean
   gdap_active: boolean | null
   gdap_ends_at: Date | null
@@ -392,6 +413,8 @@ export interface TenantStatusView {
   teams: number
   skus: number
   devices: number
+  consent: Consent | null
+  problems_silenced: number
 }
 
 export interface AppRegistrationsTable {
@@ -412,6 +435,132 @@ export interface AppCredentialsTable {
   thumbprint: string | null
   expires_at: NullableTimestamp
   added_at: DefaultTimestamp
+}
+
+export type ConsentStatus = 'required' | 'waiting_for_roles' | 'granted' | 'insufficient' | 'revoked'
+/** `other_app`: not to the app that the permission level says, but to another one. */
+export type Consent = ConsentStatus | 'other_app'
+export type ConsentMethod = 'admin_consent' | 'pre_consent' | 'check_now' | 'found'
+
+export interface ConsentsTable {
+  entra_tenant_id: string
+  app_id: string
+  status: Generated<ConsentStatus>
+  granted_roles: Generated<string[]>
+  missing_roles: Generated<string[]>
+  missing_optional_roles: Generated<string[]>
+  proved_at: NullableTimestamp
+  granted_at: NullableTimestamp
+  granted_by: string | null
+  method: ConsentMethod | null
+  waiting_since: NullableTimestamp
+  next_proof_at: DefaultTimestamp
+  proofs_failed: Generated<number>
+}
+
+export interface ConsentTicketsTable {
+  ticket_hash: Buffer
+  entra_tenant_id: string
+  app_id: string
+  created_by: string
+  created_at: DefaultTimestamp
+  expires_at: Timestamp
+}
+
+export interface ConsentRequestsTable {
+  state_hash: Buffer
+  entra_tenant_id: string
+  app_id: string
+  requested_by: string
+  browser_hash: Buffer
+  started_at: DefaultTimestamp
+  expires_at: Timestamp
+  used_at: NullableTimestamp
+  outcome: string | null
+}
+
+export interface ConsentStatusView {
+  entra_tenant_id: string
+  wanted_app_id: string | null
+  status: ConsentStatus | null
+  missing_roles: string[] | null
+  missing_optional_roles: string[] | null
+  granted_at: Date | null
+  granted_by: string | null
+  method: ConsentMethod | null
+  proved_at: Date | null
+  other_app_id: string | null
+  consent: Consent | null
+}
+
+export interface PartnerSignInsTable {
+  sign_in_id: Generated<string>
+  partner_entra_tenant_id: string
+  user_object_id: string
+  user_principal_name: string | null
+  app_id: string
+  sealed: SealedText
+  obtained_at: DefaultTimestamp
+  refreshed_at: DefaultTimestamp
+  last_used_at: NullableTimestamp
+  refused_at: NullableTimestamp
+  refused_code: string | null
+  signed_in_by: string
+}
+
+export interface PartnerSignInRequestsTable {
+  request_id: Generated<string>
+  state_hash: Buffer
+  partner_entra_tenant_id: string
+  app_id: string
+  requested_by: string
+  browser_hash: Buffer
+  sealed: SealedText
+  started_at: DefaultTimestamp
+  expires_at: Timestamp
+  used_at: NullableTimestamp
+}
+
+export interface PreconsentsTable {
+  entra_tenant_id: string
+  app_id: string
+  partner_entra_tenant_id: string
+  step: Generated<'waiting' | 'consenting' | 'granting' | 'cleaning' | 'proving' | 'done' | 'failed'>
+  bootstrap_open: Generated<boolean>
+  requested_by: string
+  requested_at: DefaultTimestamp
+  started_at: NullableTimestamp
+  finished_at: NullableTimestamp
+  attempts: Generated<number>
+  error_code: string | null
+  error_message: string | null
+  error_remedy: string | null
+  error_request_id: string | null
+}
+
+export interface ProblemSilencesTable {
+  silence_id: Generated<string>
+  code: string | null
+  entra_tenant_id: string | null
+  reason: Generated<string>
+  created_by: string
+  created_at: DefaultTimestamp
+  expires_at: NullableTimestamp
+}
+
+export interface OpenProblemsView {
+  problem_id: string
+  entra_tenant_id: string
+  code: string
+  message: string
+  remedy: string
+  who_acts: ProblemsTable['who_acts']
+  request_id: string | null
+  topic: string
+  opened_at: Date
+  seen_at: Date
+  closed_at: Date | null
+  silenced: boolean
 }
 
 export interface SchemaMigrationsTable {

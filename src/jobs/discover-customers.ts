@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { discoverCustomers, type DiscoveryContext } from '../consent/customers.ts'
+import { discoverCustomers, type DiscoveryContext } from '../consent/customers/customers.ts'
 import type { Payload } from './catalog.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import { refreshCredentialProblems } from '../consent/credential-expiry.ts'
+import { refreshCredentialProblems } from '../consent/apps/credential-expiry.ts'
 import type { Database } from '../db/tables.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { commandLine } from '../../src/command-line.ts'
+import { commandLine } from '../../src/command-line/program.ts'
 import { runCommand } from './run-command.ts'
 
 const program = commandLine(async () => undefined)

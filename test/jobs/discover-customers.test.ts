@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Job } from 'bullmq'
 import { afterEach, describe, expect, it } from 'vitest'
-import { initMsp } from '../../src/consent/links.ts'
+import { initMsp } from '../../src/consent/links/init-msp.ts'
 import { enqueueDiscovery } from '../../src/jobs/enqueue.ts'
 import { startEngine, type Engine } from './engine.ts'
 import { backends, until } from './support.ts'

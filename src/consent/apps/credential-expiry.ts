@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { openProblem, type ProblemFacts } from '../db/problems.ts'
-import type { Database } from '../db/tables.ts'
+import { openProblem, type ProblemFacts } from '../../db/problems.ts'
+import type { Database } from '../../db/tables.ts'
 
 /** Days before the end at which a warning is told anew. */
 const warnDays = [60, 30, 14, 7, 1]

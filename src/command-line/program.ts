@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import packageJson from '../package.json' with { type: 'json' }
-import type { CommandContext } from './cli/context.ts'
-import { addSecretCommands } from './command-line-secrets.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+import type { CommandContext } from '../cli/context.ts'
+import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
 
@@ -27,7 +27,7 @@ export function commandLine(perform: Perform): Command {
     .description('Run the daemon until it is stopped: scheduler, worker and HTTP server, or some of them.')
     .option('--only <parts>', `some of ${parts.join(',')}, divided by commas`, parseParts)
     .action(({ only }: { only?: Part[] }) =>
-      perform(false, async (context) => (await import('./cli/run.ts')).run(context, only), true),
+      perform(false, async (context) => (await import('../cli/run.ts')).run(context, only), true),
     )
   program
     .command('demo')
@@ -36,7 +36,7 @@ export function commandLine(perform: Perform): Command {
     .addOption(new Option('--queue <kind>', 'queue backend').choices(['redis', 'postgres']))
     .action((options: { once: boolean; queue?: 'redis' | 'postgres' }) =>
       perform(false, async ({ signal }) => {
-        const { runDemo } = await import('./cli/demo.ts')
+        const { runDemo } = await import('../cli/demo.ts')
         return runDemo({ once: options.once, queue: options.queue }, signal)
       }),
     )
@@ -45,14 +45,14 @@ export function commandLine(perform: Perform): Command {
     .description('Bring the database to the schema of this version.')
     .addOption(json())
     .action((options: { json: boolean }) =>
-      perform(options.json, async (context) => (await import('./cli/migrate.ts')).migrateCommand(context)),
+      perform(options.json, async (context) => (await import('../cli/migrate.ts')).migrateCommand(context)),
     )
   program
     .command('doctor')
     .description('Check configuration, database, queue and sign-in to Microsoft, and say what to do.')
     .addOption(json())
     .action((options: { json: boolean }) =>
-      perform(options.json, async (context) => (await import('./cli/doctor.ts')).doctor(context)),
+      perform(options.json, async (context) => (await import('../cli/doctor.ts')).doctor(context)),
     )
   program
     .command('init')
@@ -61,7 +61,7 @@ export function commandLine(perform: Perform): Command {
     .requiredOption('--entra-tenant <id-or-domain>', 'its Entra tenant')
     .addOption(json())
     .action((options: { name: string; entraTenant: string; json: boolean }) =>
-      perform(options.json, async (context) => (await import('./cli/init.ts')).init(context, options)),
+      perform(options.json, async (context) => (await import('../cli/init.ts')).init(context, options)),
     )
 
   const customers = program.command('customers').description("The partner's GDAP customers.")
@@ -70,14 +70,14 @@ export function commandLine(perform: Perform): Command {
     .description("Read the partner's customers and relationships now.")
     .addOption(json())
     .action((options: { json: boolean }) =>
-      perform(options.json, async (context) => (await import('./cli/customers.ts')).discover(context)),
+      perform(options.json, async (context) => (await import('../cli/customers.ts')).discover(context)),
     )
   customers
     .command('list')
     .description('List the customers that were found, imported or not.')
     .addOption(json())
     .action((options: { json: boolean }) =>
-      perform(options.json, async (context) => (await import('./cli/customers.ts')).list(context)),
+      perform(options.json, async (context) => (await import('../cli/customers.ts')).list(context)),
     )
   customers
     .command('import')
@@ -88,7 +88,7 @@ export function commandLine(perform: Perform): Command {
     .action((given: string[], options: { all: boolean; json: boolean }, command: Command) => {
       requireSome(command, given, options.all)
       return perform(options.json, async (context) =>
-        (await import('./cli/customers.ts')).importCustomers(context, options.all ? 'all' : given),
+        (await import('../cli/customers.ts')).importCustomers(context, options.all ? 'all' : given),
       )
     })
 
@@ -113,7 +113,7 @@ export function commandLine(perform: Perform): Command {
           wait: options.wait,
         }
         return perform(options.json, async (context) =>
-          (await import('./cli/sync.ts')).sync(context, request),
+          (await import('../cli/sync.ts')).sync(context, request),
         )
       },
     )
@@ -127,7 +127,7 @@ export function commandLine(perform: Perform): Command {
       .argument('<id>', ids)
       .addOption(json())
       .action((id: string, options: { json: boolean }) =>
-        perform(options.json, async (context) => (await import('./cli/pause.ts'))[name](context, id)),
+        perform(options.json, async (context) => (await import('../cli/pause.ts'))[name](context, id)),
       )
   }
   program
@@ -136,7 +136,7 @@ export function commandLine(perform: Perform): Command {
     .argument('[id]', ids)
     .addOption(json())
     .action((id: string | undefined, options: { json: boolean }) =>
-      perform(options.json, async (context) => (await import('./cli/status.ts')).status(context, id)),
+      perform(options.json, async (context) => (await import('../cli/status.ts')).status(context, id)),
     )
   addSecretCommands(program, perform, json)
   return program

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { initMsp, type InitResult } from '../../src/consent/links.ts'
-import { testDatabase, type TestDatabase } from '../harness/database.ts'
-import { openCloud, type CloudAndGraph } from './cloud.ts'
+import { initMsp, type InitResult } from '../../../src/consent/links/init-msp.ts'
+import { testDatabase, type TestDatabase } from '../../harness/database.ts'
+import { openCloud, type CloudAndGraph } from '../cloud.ts'
 
 let database: TestDatabase
 let opened: CloudAndGraph

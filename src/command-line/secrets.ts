@@ -1,6 +1,6 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
-import type { CommandContext } from './cli/context.ts'
-import type { PermissionLevelOptions } from './cli/permission-level.ts'
+import type { CommandContext } from '../cli/context.ts'
+import type { PermissionLevelOptions } from '../cli/permission-level.ts'
 
 type Perform = (json: boolean, action: (context: CommandContext) => Promise<number>) => Promise<void>
 
@@ -40,7 +40,7 @@ export function addSecretCommands(program: Command, perform: Perform, json: () =
       ) => {
         refuseMixed(command, level, options)
         return perform(options.json, async (context) =>
-          (await import('./cli/permission-level.ts')).permissionLevel(context, id, level, options),
+          (await import('../cli/permission-level.ts')).permissionLevel(context, id, level, options),
         )
       },
     )
@@ -51,7 +51,7 @@ export function addSecretCommands(program: Command, perform: Perform, json: () =
     .description('Seal all of them anew with the newest encryption key.')
     .addOption(json())
     .action((options: { json: boolean }) =>
-      perform(options.json, async (context) => (await import('./cli/secrets.ts')).rotate(context)),
+      perform(options.json, async (context) => (await import('../cli/secrets.ts')).rotate(context)),
     )
 }
 

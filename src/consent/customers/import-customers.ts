@@ -1,7 +1,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
-import type { Database } from '../db/tables.ts'
-import { EntraSyncError } from '../errors.ts'
-import { uniqueSlug } from './slug.ts'
+import type { Database } from '../../db/tables.ts'
+import { EntraSyncError } from '../../errors.ts'
+import { uniqueSlug } from '../links/slug.ts'
 
 export interface ImportResult {
   /** Entra tenants that are new, or became a customer of this partner. Each wants its first sync now. */

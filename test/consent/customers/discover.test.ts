@@ -1,9 +1,13 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { discoverCustomers, listKnownCustomers, type Discovery } from '../../src/consent/customers.ts'
-import { initMsp } from '../../src/consent/links.ts'
-import { testDatabase, type TestDatabase } from '../harness/database.ts'
-import { log, openCloud, type CloudAndGraph } from './cloud.ts'
+import {
+  discoverCustomers,
+  listKnownCustomers,
+  type Discovery,
+} from '../../../src/consent/customers/customers.ts'
+import { initMsp } from '../../../src/consent/links/init-msp.ts'
+import { testDatabase, type TestDatabase } from '../../harness/database.ts'
+import { log, openCloud, type CloudAndGraph } from '../cloud.ts'
 
 let database: TestDatabase
 let opened: CloudAndGraph | null = null

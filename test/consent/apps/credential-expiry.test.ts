@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { expiryProblem } from '../../src/consent/credential-expiry.ts'
-import { secretCredential } from '../../src/consent/new-credential.ts'
-import { setCustomLevel, setDefaultLevel } from '../../src/consent/permission-level.ts'
-import { housekeeping } from '../../src/jobs/housekeeping.ts'
-import { readKeyRing } from '../../src/key-ring.ts'
-import { log } from './cloud.ts'
-import { encryptionKey } from './own-apps.ts'
+import { expiryProblem } from '../../../src/consent/apps/credential-expiry.ts'
+import { secretCredential } from '../../../src/consent/apps/new-credential.ts'
+import { setCustomLevel, setDefaultLevel } from '../../../src/consent/apps/permission-level.ts'
+import { housekeeping } from '../../../src/jobs/housekeeping.ts'
+import { readKeyRing } from '../../../src/key-ring.ts'
+import { log } from '../cloud.ts'
+import { encryptionKey } from '../own-apps.ts'
 
-import { testDatabase, type TestDatabase } from '../harness/database.ts'
+import { testDatabase, type TestDatabase } from '../../harness/database.ts'
 
 const now = new Date('2027-01-01T12:00:00Z')
 const inDays = (days: number) => new Date(now.getTime() + days * 86_400_000)

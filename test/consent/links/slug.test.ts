@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { slugOf, uniqueSlug } from '../../src/consent/slug.ts'
+import { slugOf, uniqueSlug } from '../../../src/consent/links/slug.ts'
 
 it.each([
   ['Contoso Ltd.', 'contoso-ltd'],

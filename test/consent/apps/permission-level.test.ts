@@ -1,17 +1,17 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { certificateCredential, secretCredential } from '../../src/consent/new-credential.ts'
+import { certificateCredential, secretCredential } from '../../../src/consent/apps/new-credential.ts'
 import {
   readPermissionLevel,
   removeCredential,
   setCustomLevel,
   setDefaultLevel,
-} from '../../src/consent/permission-level.ts'
-import { openGraph } from '../../src/graph-of-config.ts'
-import { readOrganization } from '../../src/graph/organization.ts'
-import { openKeyRing } from '../../src/key-ring.ts'
-import { log } from './cloud.ts'
-import { openOwnApps, type OwnApps } from './own-apps.ts'
+} from '../../../src/consent/apps/permission-level.ts'
+import { openGraph } from '../../../src/graph-of-config.ts'
+import { readOrganization } from '../../../src/graph/organization.ts'
+import { openKeyRing } from '../../../src/key-ring.ts'
+import { log } from '../cloud.ts'
+import { openOwnApps, type OwnApps } from '../own-apps.ts'
 
 let apps: OwnApps
 beforeEach(async () => {
@@ -63,19 +63,27 @@ describe('with which app', () => {
 
   test('a customer that consented to another app keeps being read with it', async () => {
     const [first, second] = [apps.register(), apps.register()]
-    const { appId } = await custom(first.clientId, first.secret())
+    await custom(first.clientId, first.secret())
     await custom(second.clientId, second.secret())
     const graph = await apps.process()
-    const pin = (id: string) =>
-      sql`update entra_tenants set app_id = ${id} where entra_tenant_id = ${apps.customer}`.execute(
+    const consent = (clientId: string, status: string, grantedAt: string) =>
+      sql`insert into consents (entra_tenant_id, app_id, status, granted_at)
+        values (${apps.customer}, ${clientId}, ${status}, ${grantedAt})
+        on conflict (entra_tenant_id, app_id) do update set status = excluded.status`.execute(
         apps.database.db,
       )
-    for (const [pinned, expected] of [
-      [appId, first.clientId],
-      [first.clientId, first.clientId],
-      [apps.cloud.clientId, apps.cloud.clientId],
+    // The newest other consent is used until there is one to the app that the level says.
+    for (const [consented, status, expected] of [
+      [first.clientId, 'granted', first.clientId],
+      [second.clientId, 'waiting_for_roles', first.clientId],
+      [apps.cloud.clientId, 'granted', apps.cloud.clientId],
+      [second.clientId, 'granted', second.clientId],
+      [second.clientId, 'revoked', apps.cloud.clientId],
+      [apps.cloud.clientId, 'revoked', first.clientId],
+      [first.clientId, 'revoked', second.clientId],
     ] as const) {
-      await pin(pinned)
+      const day = consented === apps.cloud.clientId ? '2026-02-02' : '2026-01-01'
+      await consent(consented, status, day)
       expect(await startRun(graph, apps.customer)).toEqual({ appId: expected, tokenOf: expected })
       expect((await startRun(graph, apps.partner)).appId).toBe(second.clientId)
     }

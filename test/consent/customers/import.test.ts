@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { importCustomers } from '../../src/consent/import-customers.ts'
-import { testDatabase, type TestDatabase } from '../harness/database.ts'
+import { importCustomers } from '../../../src/consent/customers/import-customers.ts'
+import { testDatabase, type TestDatabase } from '../../harness/database.ts'
 
 const partner = '00000000-0000-4000-8000-000000000001'
 const customer = (number: number): string => `00000000-0000-4000-9000-${String(number).padStart(12, '0')}`

@@ -1,9 +1,14 @@
 import { sql, type Kysely } from 'kysely'
-import type { Database } from '../db/tables.ts'
-import { EntraSyncError } from '../errors.ts'
-import type { GraphClient } from '../graph/client.ts'
-import { listCustomers, listRelationships, type GdapCustomer, type GdapRelationship } from '../graph/gdap.ts'
-import type { Log } from '../log.ts'
+import type { Database } from '../../db/tables.ts'
+import { EntraSyncError } from '../../errors.ts'
+import type { GraphClient } from '../../graph/client.ts'
+import {
+  listCustomers,
+  listRelationships,
+  type GdapCustomer,
+  type GdapRelationship,
+} from '../../graph/gdap.ts'
+import type { Log } from '../../log.ts'
 
 export interface DiscoveryContext {
   db: Kysely<Database>

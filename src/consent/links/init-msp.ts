@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
-import type { Database } from '../db/tables.ts'
-import { EntraSyncError } from '../errors.ts'
+import type { Database } from '../../db/tables.ts'
+import { EntraSyncError } from '../../errors.ts'
 import { uniqueSlug } from './slug.ts'
 
 export interface InitRequest {

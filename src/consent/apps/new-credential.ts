@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
-import { readAppCertificate } from '../app-certificate.ts'
-import { EntraSyncError } from '../errors.ts'
+import { readAppCertificate } from '../../app-certificate.ts'
+import { EntraSyncError } from '../../errors.ts'
 
 /** A credential as an operator gives it, checked; `text` is the secret or the PEM of key and certificate. */
 export interface NewCredential {
