@@ -72,9 +72,9 @@ function control(request: SimRequest, cloud: Cloud): unknown {
     case 'GET /':
       return { calls }
     case 'GET /tenants':
-      return cloud.tenants.map(({ id, displayName, defaultDomain, domains, userCount, apps, gdap }) => {
+      return cloud.tenants.map(({ id, displayName, defaultDomain, domains, userCount, app, apps, gdap }) => {
         const each = { id, displayName, defaultDomain, domains, users: userCount, gdap }
-        return { ...each, app: apps.get(cloud.clientId), apps: Object.fromEntries(apps) }
+        return { ...each, app, apps: Object.fromEntries(apps) }
       })
     case 'GET /truth':
       return known(cloud, argument ?? '').directory.truth()

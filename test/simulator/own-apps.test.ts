@@ -185,6 +185,13 @@ test('the control port registers one, rotates its secrets and changes its regist
   await control(cloud, 'POST /registration', { clientId, redirectUris: [] })
   expect(cloud.registration.redirectUris).toBeNull()
   expect(cloud.ownRegistrations.map(({ redirectUris }) => redirectUris)).toEqual([[]])
+  await control(cloud, 'POST /grant', { tenantId: customer(), clientId, state: 'tenant-gone' })
+  expect(await (await askToken(cloud, customer())).json()).toMatchObject({ error_codes: [90002] })
+  const told = (await control(cloud, 'GET /tenants')) as { apps: Record<string, { state: string }> }[]
+  expect(told[1]?.apps).toMatchObject({
+    [cloud.clientId]: { state: 'tenant-gone' },
+    [clientId]: { roles: expect.arrayContaining(['User.Read.All']) },
+  })
   const nobody = '00000000-0000-4000-8000-000000000000'
   await expect(control(cloud, 'POST /grant', { tenantId: customer(), clientId: nobody })).rejects.toThrow(
     /404 .*No app/,
