@@ -105,11 +105,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         log,
         retryMs: discoveryRetryMs(config.intervals.discoveryMs),
       },
+      consent: { proof: { db, graph, log }, queues },
       tick: () =>
         runTick({
           db,
           queues,
           intervals: config.intervals,
+          defaultClientId: config.defaultApp?.clientId ?? null,
           ...(healAfterMs !== undefined && { healAfterMs }),
         }),
     })

@@ -1,7 +1,13 @@
-import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { sql } from 'kysely'
 import { createAppCertificate } from '../../simulator/certificates.ts'
 import { startCloud, type Cloud } from '../../simulator/cloud.ts'
+import {
+  addSecret,
+  registerOwnApp,
+  type AppRegistration,
+  type OwnAppOptions,
+} from '../../simulator/registrations.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { openGraph, type ConfiguredGraph } from '../../src/graph-of-config.ts'
 import { testCa } from '../harness/ca.ts'
@@ -17,8 +23,9 @@ export interface OwnApps {
   config: Config
   partner: string
   customer: string
-  /** Registers an app of the partner's own with Microsoft. */
-  register(): {
+  /** Registers an app of the partner's own with Microsoft; consented in both tenants already, if nothing else is said. */
+  register(options?: OwnAppOptions): {
+    registration: AppRegistration
     clientId: string
     secret(): string
     certificate(): Promise<string>
@@ -60,25 +67,17 @@ export async function openOwnApps(): Promise<OwnApps> {
     config,
     partner,
     customer,
-    register() {
-      const registration = {
-        clientId: randomUUID(),
-        secrets: [] as string[],
-        expiredSecrets: [] as string[],
-        certificates: [] as X509Certificate[],
-        secretEndsAt: new Date(Date.now() + 180 * 86_400_000),
-        redirectUris: null,
+    register(options = {}) {
+      const registration = registerOwnApp(cloud, {
         requiredRoles: [],
-        requiredScopes: [],
-        allowPublicClient: true,
-      }
-      cloud.ownRegistrations.push(registration)
+        grantedIn: 'everywhere',
+        ...options,
+      })
       return {
+        registration,
         clientId: registration.clientId,
         secret() {
-          const secret = `own8Q~${randomBytes(24).toString('base64url')}`
-          registration.secrets.push(secret)
-          return secret
+          return addSecret(registration)
         },
         async certificate() {
           const { privateKeyPem, certificatePem } = await createAppCertificate('own app')
