@@ -1,22 +1,11 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import { lockEntraTenant } from '../../db/entra-tenants.ts'
-import type { ConsentMethod, ConsentStatus, Database } from '../../db/tables.ts'
+import type { ConsentStatus, Database } from '../../db/tables.ts'
 import type { EntraSyncError } from '../../errors.ts'
 import type { Findings } from './probes.ts'
+import type { ProofRun } from './proof-run.ts'
 import { closeAfterGrant, openForError, openForLoss } from './problems.ts'
 import { nextProofMs, retryProofMs, rolesComeWithinMs, statusOf } from './verdict.ts'
-
-/** One proof under way. */
-export interface ProofRun {
-  entraTenantId: string
-  clientId: string
-  /** By Postgres' clock, in microseconds: orders proofs that run at once. */
-  startedAt: string
-  /** The permission level says this app. */
-  wanted: boolean
-  method: ConsentMethod
-  grantedBy: string | null
-}
 
 /** What is stored after a proof. */
 export interface Settled {
