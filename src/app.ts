@@ -105,11 +105,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         log,
         retryMs: discoveryRetryMs(config.intervals.discoveryMs),
       },
+      consent: { proof: { db, graph, log }, queues },
       tick: () =>
         runTick({
           db,
           queues,
           intervals: config.intervals,
+          defaultClientId: config.defaultApp?.clientId ?? null,
           ...(healAfterMs !== undefined && { healAfterMs }),
         }),
     })
@@ -147,6 +149,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       const http = await startHttp({
         db,
         queues: queues.all,
+        jobs: queues,
+        graph,
+        cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,
         http: config.http,

@@ -3,6 +3,8 @@ import packageJson from '../../package.json' with { type: 'json' }
 import type { CommandContext } from '../cli/context.ts'
 import { addCustomerCommands } from './customers.ts'
 import { requireSome } from './require-some.ts'
+import { addProblemCommands } from './problems.ts'
+import { addConsentCommands } from './consent.ts'
 import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
@@ -113,6 +115,8 @@ export function commandLine(perform: Perform): Command {
     .action((id: string | undefined, options: { json: boolean }) =>
       perform(options.json, async (context) => (await import('../cli/status.ts')).status(context, id)),
     )
+  addProblemCommands(program, perform, json)
+  addConsentCommands(program, perform, json)
   addSecretCommands(program, perform, json)
   return program
 }

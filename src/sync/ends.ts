@@ -1,3 +1,4 @@
+import { proveConsentSoon } from '../db/consents.ts'
 import { lockEntraTenant, noteFreshness, planNextSync, type SyncedTenant } from '../db/entra-tenants.ts'
 import { releaseLease } from '../db/leases.ts'
 import { closeProblems, openProblem } from '../db/problems.ts'
@@ -65,7 +66,8 @@ export async function endSlice(slice: Slice, tenant: SyncedTenant, end: SliceEnd
       await noteFreshness(db, entraTenantId, requiredCollections)
       const retryAt = await planNext(slice, db, tenant, merged, failed ? error : undefined)
       if (failed) await openProblems(slice, db, end, tenant)
-      else if (isWhole(merged)) await closeProblems(db, entraTenantId, ['access', 'organization', 'lease'])
+      // Topic `organization` is closed where /organization is read: most runs do not ask it.
+      else if (isWhole(merged)) await closeProblems(db, entraTenantId, ['access', 'lease'])
       const outcome: Outcome = outcomeOf(fate, merged)
       await finishRun(db, runId, { outcome, error: failed && error ? recordOf(error) : undefined })
       await releaseLease(db, entraTenantId, slice.runSeq, {
@@ -124,7 +126,10 @@ async function openProblems(
   const errors = [end.error, ...end.ends.filter((one) => one.collection.required).map((one) => one.error)]
   for (const error of errors) {
     if (error === undefined) continue
-    if (error.kind === 'access_lost') await openProblem(db, tenant.entra_tenant_id, accessProblem(error))
+    if (error.kind === 'access_lost') {
+      await openProblem(db, tenant.entra_tenant_id, accessProblem(error))
+      await proveConsentSoon(db, tenant.entra_tenant_id)
+    }
     if (error.kind === 'wrong_tenant') await openProblem(db, tenant.entra_tenant_id, wrongTenant(error))
     if (error.code === 'poison') await openProblem(db, tenant.entra_tenant_id, poison(3))
   }
