@@ -154,13 +154,13 @@ describe('discovery', () => {
   it('reads default domains where contracts may be read, and goes on where they may not', async () => {
     const all = await open(3)
     const domains = async () =>
-      (await listKnownCustomers(database.db)).map((one) => one.defaultDomain).toSorted()
+      (await listKnownCustomers(database.db)).map((one) => one.defaultDomain ?? '').toSorted()
     const theirs = all.cloud.tenants.slice(1).map((tenant) => tenant.defaultDomain)
     const { app } = all.cloud.tenant(all.cloud.partnerTenantId)
     const roles = [...app.roles]
     app.roles = roles.filter((role) => role !== 'Directory.Read.All')
     expect((await discover(all)).customers).toBe(3)
-    expect(await domains()).toEqual([null, null, null])
+    expect(await domains()).toEqual(['', '', ''])
     app.roles = [...app.roles, 'Directory.Read.All']
     all.cloud.issuer.revoke(all.cloud.partnerTenantId)
     expect((await discover(all)).customers).toBe(3)

@@ -119,7 +119,10 @@ async function take(step: Step, oracle: Oracle): Promise<void> {
       tenant.gdap = tenant.gdap.filter((one) => one !== gone)
       return
     }
-    default: {
+    case 'status':
+    case 'ends':
+    case 'extends':
+    case 'rename': {
       const one = relationshipAt(step.customer, step.which)
       if (one !== undefined) change(one, step)
     }
