@@ -218,6 +218,10 @@ async function wakeFailed(db: Transaction<Database>, entraTenantId: string): Pro
     where ${entraTenantId} in (entra_tenant_id, partner_entra_tenant_id) and consecutive_failures > 0`.execute(
     db,
   )
+  await sql`
+    update entra_sync.consents c set next_proof_at = now() from entra_sync.entra_tenants e
+    where e.entra_tenant_id = c.entra_tenant_id and c.proofs_failed > 0
+      and ${entraTenantId} in (e.entra_tenant_id, e.partner_entra_tenant_id)`.execute(db)
 }
 
 async function audit(
