@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
+import { setDefaultLevel } from '../../../src/consent/apps/permission-level.ts'
 import { proveConsent } from '../../../src/consent/grants/prove.ts'
 import { createTicket } from '../../../src/consent/grants/tickets.ts'
 import { openConsentCloud } from './consent-cloud.ts'
@@ -189,6 +190,18 @@ test('another directory answers: nothing is stored but the problem', async () =>
   expect(await cloud.problems()).toEqual(['wrong_tenant'])
   await cloud.prove()
   expect(await cloud.problems()).toEqual([])
+})
+
+test('a change of the level or of its credentials has the consent of all who follow proved now', async () => {
+  const cloud = await openConsentCloud()
+  await cloud.prove()
+  const due = async () =>
+    (
+      await sql<{ due: boolean }>`select next_proof_at <= now() as due from consents`.execute(cloud.db)
+    ).rows.map((row) => row.due)
+  expect(await due()).toEqual([false])
+  await setDefaultLevel(cloud.db, { entraTenantId: cloud.partner, actor: 'test' })
+  expect(await due()).toEqual([true])
 })
 
 test('a token that cannot be decoded is no fault: the probes tell', async () => {
