@@ -261,7 +261,7 @@ describe('each thing that is not right, with its remedy', () => {
         registration.secrets = []
         registration.expiredSecrets = [clientSecret]
       },
-      /^fail {2}sign-in to The Partner: .*expired.*\n {6}Create a new secret/m,
+      /^fail {2}sign-in to The Partner: .*expired.*\n {6}Create a new secret.* > app [0-9a-f-]{36} >/m,
     ],
   ])('%s', async (_what, breakIt, expected) => {
     await breakIt()
