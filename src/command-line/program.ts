@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { CommandContext } from '../cli/context.ts'
+import { addOffboardCommand } from './offboard.ts'
 import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
@@ -139,6 +140,7 @@ export function commandLine(perform: Perform): Command {
       perform(options.json, async (context) => (await import('../cli/status.ts')).status(context, id)),
     )
   addSecretCommands(program, perform, json)
+  addOffboardCommand(program, perform, json)
   return program
 }
 
