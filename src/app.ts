@@ -14,6 +14,7 @@ import { createHandlers } from './jobs/handlers.ts'
 import { openQueues, type Queues, type WorkerTimings } from './jobs/queues.ts'
 import { readSyncState } from './jobs/sync-state.ts'
 import { startWorker } from './jobs/worker.ts'
+import { openKeyRing } from './key-ring.ts'
 import type { Log } from './log.ts'
 import { discoveryRetryMs } from './scheduler/due.ts'
 import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
@@ -109,6 +110,14 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         retryMs: discoveryRetryMs(config.intervals.discoveryMs),
       },
       consent: { proof: { db, graph, log }, queues },
+      apps: {
+        db,
+        graph,
+        log,
+        ring: await openKeyRing(config),
+        redirectUri: `${config.http.publicUrl}/consent-callback`,
+        defaultApp: config.defaultApp,
+      },
       tick: () =>
         runTick({
           db,

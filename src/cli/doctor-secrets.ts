@@ -58,7 +58,7 @@ async function defaultApp({ defaultApp }: Config, db: Kysely<Database>): Promise
   if (defaultApp !== null) {
     if (!('certificate' in defaultApp)) return []
     const endsAt = new X509Certificate(defaultApp.certificate.certificatePem).validToDate
-    const end = { entraTenantId: '', name: '', clientId: defaultApp.clientId, endsAt }
+    const end = { entraTenantId: '', name: '', clientId: defaultApp.clientId, endsAt, chosen: true }
     const problem = expiryProblem(end, new Date())
     const remedy = 'Register a new certificate with the app and set DEFAULT_APP_CERTIFICATE_FILE to it.'
     return problem === null ? [] : [{ check, verdict: 'warn', detail: problem.message, remedy }]

@@ -48,7 +48,7 @@ test('shows level, redirect URI and permissions', async () => {
   expect(code).toBe(0)
   expect(stdout).toContain(`The Partner: permission level Default, app ${apps.cloud.clientId}.`)
   expect(stdout).toContain(
-    'Redirect URI of the app registration (platform Web): https://sync.example.com/consent-callback',
+    'Redirect URI of the app registration (platform Web), exactly:\nhttps://sync.example.com/consent-callback\n',
   )
   for (const { name, purpose } of permissions) {
     expect(stdout).toContain(name)
@@ -69,7 +69,9 @@ test('sets Custom, rotates a secret, lists, removes, goes back; the audit log ha
   expect(first.stdout).toMatch(/Added secret [0-9a-f-]{36}\./)
   expect(first.stdout).toContain(`permission level Custom, app ${own.clientId}.`)
   expect(first.stdout).toContain('2099-06-30')
-  expect(first.stdout).toMatch(/Another app than before: .* in its tenant and those of 1 customers/)
+  expect(first.stdout).toMatch(
+    /Another app than before: 2 of 2 Entra tenants must consent to it \(The Customer, The Partner\)\.\nUntil then each is read with .*consent list/,
+  )
   expect(first.stdout).toContain('/consent-callback')
 
   const second = await level('The Partner', 'custom', '--client-secret-file', await file(next))
