@@ -113,6 +113,29 @@ test('sets Custom, rotates a secret, lists, removes, goes back; the audit log ha
   }
 })
 
+test('with the permission for it, ends come from Microsoft at once, and what is wrong with the app is told', async () => {
+  const own = apps.register({ redirectUris: ['https://sync.example.com/elsewhere'] })
+  apps.cloud.tenant(apps.partner).appOf(own.clientId).roles.push('Application.Read.All')
+  const endsAt = own.registration.secretEndsAt.toISOString().slice(0, 10)
+  const args = ['--client-id', own.clientId, '--client-secret-file', await file(own.secret())]
+  const { code, stdout } = await level('The Partner', 'custom', ...args)
+  expect(code).toBe(0)
+  expect(stdout).not.toContain('--expires DATE')
+  expect(stdout).toMatch(
+    /^Not right: .*other redirect URIs only.*\n {2}.*paste exactly https:\/\/sync\.example\.com\/consent-callback$/m,
+  )
+  expect((await level('The Partner', '--list')).stdout).toMatch(
+    new RegExp(`secret .*${endsAt} +Microsoft$`, 'm'),
+  )
+  const { rows } = await sql<{ code: string }>`
+    select code from problems where closed_at is null and topic = 'app'`.execute(apps.database.db)
+  expect(rows).toEqual([{ code: 'redirect_uri_missing' }])
+  expect(await shown('The Partner', 'default')).toMatchObject({
+    check: { level: 'default' },
+    consentsNeeded: expect.any(Array),
+  })
+})
+
 test.each([
   [['--client-id', randomUUID()], /go with level custom/],
   [['default', '--client-secret-file', 'x'], /go with level custom/],
