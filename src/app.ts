@@ -161,6 +161,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       const http = await startHttp({
         db,
         queues: queues.all,
+        jobs: queues,
+        graph,
+        cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,
         http: config.http,

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely'
+import { listProblems, type ListedProblem } from '../db/problems.ts'
 import type { Database } from '../db/tables.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
@@ -35,17 +36,6 @@ interface Status {
   offboarded_at: Date | null
 }
 
-interface Problem {
-  entra_tenant_id: string
-  name: string
-  code: string
-  message: string
-  remedy: string
-  who_acts: string
-  request_id: string | null
-  opened_at: Date
-}
-
 interface Hold {
   hold_id: string
   entra_tenant_id: string
@@ -63,7 +53,7 @@ export function status(context: CommandContext, id: string | undefined): Promise
     const only = id === undefined ? null : (await findEntraTenant(db, id)).entraTenantId
     const [tenants, problems, holds, now] = await Promise.all([
       readStatus(db, only),
-      readProblems(db, only),
+      listProblems(db, { entraTenantId: only }),
       readHolds(db, only),
       sql<{ now: Date }>`select now()`.execute(db).then(({ rows }) => rows[0]?.now ?? new Date()),
     ])
@@ -123,16 +113,20 @@ function printOne(output: Output, row: Status, now: Date): void {
   for (const [title, value] of facts) output.line(`${title.padEnd(17)} ${printable(value)}`)
 }
 
-function printProblems(output: Output, problems: Problem[], now: Date): void {
-  if (problems.length === 0) return
-  output.line(`\nOpen problems: ${problems.length}`)
-  for (const problem of problems) {
+function printProblems(output: Output, problems: ListedProblem[], now: Date): void {
+  const counted = problems.filter(({ silenced }) => !silenced)
+  const silenced = problems.filter((problem) => problem.silenced)
+  if (counted.length > 0) output.line(`\nOpen problems: ${counted.length}`)
+  for (const problem of counted) {
     const request = problem.request_id === null ? '' : `, request ${problem.request_id}`
     output.line(
       `  ${printable(problem.name)}: ${printable(problem.message)} [${problem.code}, for ${age(problem.opened_at, now)}${request}]`,
     )
     output.line(`    ${problem.who_acts.replace('_', ' ')}: ${printable(problem.remedy)}`)
   }
+  if (silenced.length > 0) output.line(`\nSilenced problems: ${silenced.length}`)
+  for (const { name, code, opened_at } of silenced)
+    output.line(`  ${printable(name)}: ${code}, for ${age(opened_at, now)}`)
 }
 
 function printHolds(output: Output, holds: Hold[], now: Date): void {
@@ -182,16 +176,6 @@ async function readStatus(db: Kysely<Database>, only: string | null): Promise<St
     order by s.state = 'offboarded', s.kind = 'customer', lower(s.display_name), s.entra_tenant_id`.execute(
     db,
   )
-  return rows
-}
-
-async function readProblems(db: Kysely<Database>, only: string | null): Promise<Problem[]> {
-  const { rows } = await sql<Problem>`
-    select p.entra_tenant_id, coalesce(e.display_name, e.default_domain, e.entra_tenant_id::text) as name,
-      p.code, p.message, p.remedy, p.who_acts, p.request_id, p.opened_at
-    from entra_sync.problems p join entra_sync.entra_tenants e using (entra_tenant_id)
-    where p.closed_at is null and (${only}::uuid is null or p.entra_tenant_id = ${only})
-    order by p.opened_at`.execute(db)
   return rows
 }
 

@@ -1,7 +1,8 @@
 import { entraApp } from './entra-app.ts'
 import { entraLogin } from './entra-login.ts'
-import type { CatalogueEntry, SourcedEntry } from './entry.ts'
+import type { CatalogueEntry, Retry, SourcedEntry, WhoActs } from './entry.ts'
 import { graph } from './graph.ts'
+import { own } from './own.ts'
 import { partnerCenter } from './partner-center.ts'
 import { codeOfRedirectError, userSignIn } from './user-sign-in.ts'
 
@@ -11,13 +12,14 @@ const of =
   (source: CatalogueEntry['source']) =>
   (entry: SourcedEntry): CatalogueEntry => ({ numbers: [], names: [], ...entry, source })
 
-/** All errors of Microsoft's login service, Graph and Partner Center that can occur here. */
+/** All errors of Microsoft's login service, Graph and Partner Center that can occur here, and our own of access and problems. */
 export const catalogue: readonly CatalogueEntry[] = [
   ...entraApp.map(of('entra_login')),
   ...entraLogin.map(of('entra_login')),
   ...userSignIn.map(of('entra_login')),
   ...graph.map(of('graph')),
   ...partnerCenter.map(of('partner_center')),
+  ...own.map(of('entra_sync')),
 ]
 
 const byNumber = new Map(
@@ -105,4 +107,25 @@ export function fillRemedy({ remedy }: Pick<CatalogueEntry, 'remedy'>, facts: Re
 /** The one redirect URI to register, for consent and for partner sign-in. */
 export function redirectUriOf(publicUrl: string): string {
   return `${publicUrl}/consent-callback`
+}
+
+/** Who acts, for people who read this as the MSP's operator. */
+export const whoText: Readonly<Record<WhoActs, string>> = {
+  operator: 'you',
+  customer_admin: "customer's admin",
+  partner_admin: "partner's admin",
+  microsoft: 'Microsoft',
+}
+
+/** What comes of trying again, for people. */
+export const retryText: Readonly<Record<Retry, string>> = {
+  never: 'does not help',
+  after_fix: 'once that is done',
+  soon: 'happens by itself, within a minute or so',
+  later: 'happens by itself, later',
+}
+
+/** What Microsoft calls it: AADSTS numbers, then codes. */
+export function namesOf({ numbers, names }: Pick<CatalogueEntry, 'numbers' | 'names'>): string[] {
+  return [...numbers.map((number) => `AADSTS${number}`), ...names]
 }

@@ -8,7 +8,7 @@ export type WhoActs = 'operator' | 'customer_admin' | 'partner_admin' | 'microso
  */
 export type Retry = 'never' | 'after_fix' | 'soon' | 'later'
 
-/** One error that Microsoft's cloud can answer with, and what it means to the people who run this. */
+/** One error that Microsoft's cloud can answer with, or that we find ourselves, and what it means to the people who run this. */
 export interface CatalogueEntry {
   /** As in problems, logs and alerts. Several entries may share one: the same cure for the daemon, other words for people. */
   code: string
@@ -16,7 +16,7 @@ export interface CatalogueEntry {
   numbers: readonly number[]
   /** As the service writes it: Graph's `error.code`, OAuth's `error`. Letter case does not count. */
   names: readonly string[]
-  source: 'entra_login' | 'graph' | 'partner_center'
+  source: 'entra_login' | 'graph' | 'partner_center' | 'entra_sync'
   /** What it means; part of a sentence, no full stop. */
   what: string
   /** What a person does next. May hold `{redirectUri}`, `{clientId}` and `{tenant}`: see fillRemedy. */

@@ -6,8 +6,9 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { Config, OpsToken } from '../config.ts'
 import { EntraSyncError, describeError } from '../errors.ts'
-import type { Log } from '../log.ts'
 import { dashboardPath, guard, type Access, type HttpEnv } from './access.ts'
+import type { ConsentDeps } from './consent/deps.ts'
+import { addConsent } from './consent/routes.ts'
 import { createDashboard, type DashboardDeps } from './dashboard.ts'
 import { createFailures } from './failures.ts'
 import { securityHeaders } from './headers.ts'
@@ -16,12 +17,10 @@ import { createMetrics } from './metrics.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
 
-export interface HttpDeps extends HealthDeps, DashboardDeps {
-  http: Config['http']
+export interface HttpDeps extends HealthDeps, DashboardDeps, ConsentDeps {
   opsTokens: OpsToken[]
   /** null = /metrics answers loopback clients only. */
   metricsToken: string | null
-  log: Log
 }
 
 export interface HttpServer {
@@ -34,7 +33,7 @@ const largestBody = 1024 * 1024
 /** Requests under way get this long at shutdown; a dashboard polls every few seconds and keeps connections open. */
 const closeGraceMs = 2000
 
-/** Serves probes, metrics, sign-in and the queue dashboard; every other route is denied. */
+/** Serves probes, metrics, sign-in, consent and the queue dashboard; every other route is denied. */
 export async function startHttp(deps: HttpDeps): Promise<HttpServer> {
   const log = deps.log.child({ part: 'http' })
   let port = deps.http.port
@@ -108,6 +107,7 @@ export async function createRoutes(
     context.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType }),
   )
   addSignIn(app, access, deps.log)
+  addConsent(app, deps, access.secure)
   app.get('/', (context) => context.redirect(dashboardPath))
   app.route(dashboardPath, createDashboard(deps))
 

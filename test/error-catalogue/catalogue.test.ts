@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import {
   catalogue,
@@ -8,6 +9,7 @@ import {
   findEntries,
   redirectUriOf,
 } from '../../src/error-catalogue/catalogue.ts'
+import { catalogueMarkdown } from '../../src/error-catalogue/markdown.ts'
 import { graphError } from '../../src/graph/errors.ts'
 import { tokenError } from '../../src/graph/token-errors.ts'
 
@@ -115,4 +117,9 @@ describe('the catalogue', () => {
     expect(entryOfCode('partner_access_denied')?.whoActs).toBe('partner_admin')
     expect(entryOfCode('login_transient')?.whoActs).toBe('microsoft')
   })
+})
+
+test('docs/errors.md is what `npm run docs:errors` makes', async () => {
+  const page = await readFile(new URL('../../docs/errors.md', import.meta.url), 'utf8')
+  expect(page).toBe(catalogueMarkdown())
 })

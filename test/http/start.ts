@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Queue } from 'bullmq'
 import { onTestFinished } from 'vitest'
+import { loadConfig } from '../../src/config.ts'
+import { openGraph } from '../../src/graph-of-config.ts'
 import { startHttp, type HttpDeps } from '../../src/http/server.ts'
 import { payloadSchemas } from '../../src/jobs/catalog.ts'
 import { openQueues } from '../../src/jobs/queues.ts'
@@ -17,9 +19,15 @@ export async function startTestHttp(options: Partial<HttpDeps> = {}, queueUrl: s
   const log = createLog({ level: 'silent', pretty: false })
   const queues = await openQueues(queueUrl ?? database.url, { log, prefix: randomUUID() })
   onTestFinished(() => queues.close())
+  const config = loadConfig({ DATABASE_URL: database.url })
+  const graph = await openGraph(config, database.db, log)
+  onTestFinished(() => graph.close())
   const deps: HttpDeps = {
     db: database.db,
     queues: queues.all,
+    jobs: queues,
+    graph,
+    cloud: config.cloud,
     payloadSchemas: payloadSchemas(),
     syncIntervalMs: 60_000,
     http: { host: '127.0.0.1', port: 0, publicUrl: 'http://localhost:8080' },
