@@ -13,6 +13,7 @@ import { createHandlers } from './jobs/handlers.ts'
 import { openQueues, type Queues, type WorkerTimings } from './jobs/queues.ts'
 import { readSyncState } from './jobs/sync-state.ts'
 import { startWorker } from './jobs/worker.ts'
+import { openKeyRing } from './key-ring.ts'
 import type { Log } from './log.ts'
 import { discoveryRetryMs } from './scheduler/due.ts'
 import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
@@ -147,6 +148,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       const http = await startHttp({
         db,
         queues: queues.all,
+        jobs: queues,
+        graph,
+        keyRing: await openKeyRing(config),
+        defaultApp: config.defaultApp,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,
         http: config.http,

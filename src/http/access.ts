@@ -21,9 +21,10 @@ export interface Access {
 }
 
 export const dashboardPath = '/queues'
+export const stylesheetPath = '/console.css'
 
 /** Routes that answer without sign-in. /metrics has a rule of its own. Everything else is denied by default. */
-export const openRoutes = ['/livez', '/readyz', '/sign-in']
+export const openRoutes = ['/livez', '/readyz', '/sign-in', stylesheetPath]
 const loopback = /^(127\.|::1$|::ffff:127\.)/
 
 export const cookieName = (secure: boolean): string => (secure ? '__Host-entra-sync' : 'entra-sync')

@@ -6,22 +6,22 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { Config, OpsToken } from '../config.ts'
 import { EntraSyncError, describeError } from '../errors.ts'
-import type { Log } from '../log.ts'
 import { dashboardPath, guard, type Access, type HttpEnv } from './access.ts'
+import { addApi } from './api/serve.ts'
+import type { ConsoleDeps } from './console-deps.ts'
 import { createDashboard, type DashboardDeps } from './dashboard.ts'
 import { createFailures } from './failures.ts'
 import { securityHeaders } from './headers.ts'
 import { liveness, readiness, watchEventLoop, type Check, type HealthDeps } from './health.ts'
 import { createMetrics } from './metrics.ts'
+import { addConsole } from './pages/console.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
 
-export interface HttpDeps extends HealthDeps, DashboardDeps {
-  http: Config['http']
+export interface HttpDeps extends HealthDeps, DashboardDeps, ConsoleDeps {
   opsTokens: OpsToken[]
   /** null = /metrics answers loopback clients only. */
   metricsToken: string | null
-  log: Log
 }
 
 export interface HttpServer {
@@ -34,7 +34,7 @@ const largestBody = 1024 * 1024
 /** Requests under way get this long at shutdown; a dashboard polls every few seconds and keeps connections open. */
 const closeGraceMs = 2000
 
-/** Serves probes, metrics, sign-in and the queue dashboard; every other route is denied. */
+/** Serves probes, metrics, sign-in, the API, the console and the queue dashboard; every other route is denied. */
 export async function startHttp(deps: HttpDeps): Promise<HttpServer> {
   const log = deps.log.child({ part: 'http' })
   let port = deps.http.port
@@ -108,7 +108,8 @@ export async function createRoutes(
     context.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType }),
   )
   addSignIn(app, access, deps.log)
-  app.get('/', (context) => context.redirect(dashboardPath))
+  addApi(app, deps)
+  addConsole(app, deps)
   app.route(dashboardPath, createDashboard(deps))
 
   app.notFound((context) => context.json({ error: 'not_found' }, 404))

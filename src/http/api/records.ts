@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import { listAudit } from '../../db/audit-log.ts'
+import { listProblems } from '../../db/open-problems.ts'
+import { uuid } from '../input.ts'
+import { listOf, moment, pageOf, paging, route } from './route.ts'
+
+const problem = z
+  .object({
+    problemId: z.guid(),
+    entraTenantId: z.guid(),
+    name: z.string(),
+    code: z.string(),
+    message: z.string(),
+    remedy: z.string(),
+    whoActs: z.enum(['operator', 'customer_admin', 'partner_admin', 'microsoft']),
+    requestId: z.string().nullable(),
+    openedAt: moment,
+    seenAt: moment,
+    silenced: z.boolean(),
+  })
+  .meta({ id: 'Problem' })
+
+const auditEntry = z
+  .object({
+    auditId: z.number().int(),
+    at: moment,
+    actor: z.string(),
+    action: z.string(),
+    entraTenantId: z.string().nullable(),
+    entraTenant: z.string().nullable(),
+    tenantId: z.string().nullable(),
+    tenant: z.string().nullable(),
+    detail: z.unknown(),
+  })
+  .meta({ id: 'AuditEntry' })
+
+const truth = z.enum(['true', 'false'])
+
+export const recordRoutes = [
+  route({
+    method: 'get',
+    path: '/problems',
+    operationId: 'listProblems',
+    summary: 'Open problems, those that nobody silenced first',
+    tag: 'Problems',
+    query: z.object({
+      ...paging(z.tuple([truth, z.string().regex(/^[\d-]{10,12} [\d:.+-]{8,24}$/), z.guid()])),
+      entraTenantId: uuid.optional(),
+      silenced: truth.transform((text) => text === 'true').optional(),
+    }),
+    response: listOf(problem),
+    async run({ db }, { query: { limit, cursor, entraTenantId, silenced } }) {
+      const { rows } = await listProblems(db, { entraTenantId, silenced, after: cursor, limit: limit + 1 })
+      return pageOf(
+        rows,
+        limit,
+        ({ position }) => position,
+        (row) => ({
+          problemId: row.problem_id,
+          entraTenantId: row.entra_tenant_id,
+          name: row.name,
+          code: row.code,
+          message: row.message,
+          remedy: row.remedy,
+          whoActs: row.who_acts,
+          requestId: row.request_id,
+          openedAt: row.opened_at,
+          seenAt: row.seen_at,
+          silenced: row.silenced,
+        }),
+      )
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/audit',
+    operationId: 'listAudit',
+    summary: 'What operators did, the newest first',
+    tag: 'Audit',
+    query: z.object({ ...paging(z.number().int()), entraTenantId: uuid.optional() }),
+    response: listOf(auditEntry),
+    async run({ db }, { query: { limit, cursor, entraTenantId } }) {
+      const rows = await listAudit(db, { entraTenantId, before: cursor, limit: limit + 1 })
+      return pageOf(
+        rows,
+        limit,
+        ({ auditId }) => auditId,
+        (row) => row,
+      )
+    },
+  }),
+]

@@ -1,0 +1,39 @@
+import type { EntraSyncError } from '../errors.ts'
+
+/** Something is as it is, and the act does not go together with it: 409, not 400. */
+const conflicts = new Set([
+  'follows_partner',
+  'credential_last',
+  'level_default',
+  'gdap_not_active',
+  'entra_tenant_linked',
+  'msp_exists',
+  'no_partner',
+])
+
+/** The HTTP status that says of an error whose turn it is: the caller's, somebody else's, or later ours. */
+export function statusOf({ kind, code }: EntraSyncError): 400 | 404 | 409 | 503 {
+  switch (kind) {
+    case 'input':
+      if (conflicts.has(code)) return 409
+      return code.endsWith('_unknown') ? 404 : 400
+    case 'not_found':
+      return 404
+    case 'access_lost':
+    case 'not_permitted':
+    case 'wrong_tenant':
+      return 409
+    case 'config':
+    case 'throttled':
+    case 'transient':
+    case 'reset':
+    case 'restart':
+    case 'malformed':
+    case 'foreign_origin':
+    case 'fenced':
+    case 'aborted':
+    case 'database':
+    case 'queue':
+      return 503
+  }
+}

@@ -1,0 +1,82 @@
+import type { Context, Hono } from 'hono'
+import { html } from 'hono/html'
+import { EntraSyncError, isEntraSyncError } from '../../errors.ts'
+import type { HttpEnv } from '../access.ts'
+import type { ConsoleDeps } from '../console-deps.ts'
+import { statusOf } from '../failure-status.ts'
+import { addAuditPage } from './audit.ts'
+import type { ConsoleContext } from './console-context.ts'
+import { addCustomersPage } from './customers.ts'
+import { addEntraTenantActs } from './entra-tenant-acts.ts'
+import { addEntraTenantPage } from './entra-tenant.ts'
+import { createFlashes, type Flash } from './flashes.ts'
+import { addOverview } from './overview.ts'
+import { nothing, type Markup } from './parts.ts'
+import { shell } from './shell.ts'
+import { addStylesheet } from './stylesheet.ts'
+
+/** The pages for people. Everything on them is made by the server; they need no script. */
+export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
+  const flashes = createFlashes()
+  addStylesheet(app)
+  const console: ConsoleContext = {
+    deps,
+    page(path, here, render) {
+      app.get(path, async (context) => {
+        const signedIn = context.get('signedIn')
+        const flash = flashes.take(context.req.query('flash') ?? '', signedIn.name)
+        try {
+          const { title, body } = await render(context, signedIn.role === 'operator')
+          return await context.html(shell({ title, here, signedIn, flash }, body))
+        } catch (error) {
+          if (!isEntraSyncError(error)) throw error
+          return context.html(failed(context, here, error), statusOf(error))
+        }
+      })
+    },
+    act(path, back, run) {
+      app.post(path, async (context) => {
+        const signedIn = context.get('signedIn')
+        if (signedIn.role !== 'operator') {
+          const remedy = 'Sign in with an operator token.'
+          const error = new EntraSyncError('input', 'A viewer may not do this.', {
+            code: 'forbidden',
+            remedy,
+          })
+          return context.html(failed(context, '', error), 403)
+        }
+        const flash = await run(await context.req.parseBody({ all: true }), context).catch((error) => {
+          if (!isEntraSyncError(error)) throw error
+          deps.log.info({ err: error, path: context.req.path }, 'an act in the console was refused')
+          return refusal(error)
+        })
+        const to = new URL(back(context), 'http://console')
+        to.searchParams.set('flash', flashes.keep(flash, signedIn.name))
+        return context.redirect(to.pathname + to.search + to.hash, 303)
+      })
+    },
+  }
+  addOverview(console)
+  addEntraTenantPage(console)
+  addEntraTenantActs(console)
+  addCustomersPage(console)
+  addAuditPage(console)
+}
+
+function refusal({ message, remedy, requestId }: EntraSyncError): Flash {
+  const more = [
+    ...(remedy === undefined ? [] : [remedy]),
+    ...(requestId === undefined ? [] : [`Microsoft's request id: ${requestId}`]),
+  ]
+  return { tone: 'bad', text: message, more }
+}
+
+function failed(context: Context<HttpEnv>, here: string, { message, remedy }: EntraSyncError): Markup {
+  const body = html`<section class="narrow" role="alert">
+    <h1>This did not work</h1>
+    <p>${message}</p>
+    ${remedy === undefined ? nothing : html`<p>${remedy}</p>`}
+    <p><a href="/">To the overview</a></p>
+  </section>`
+  return shell({ title: 'Error', here, signedIn: context.get('signedIn'), flash: null }, body)
+}

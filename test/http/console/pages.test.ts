@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
+import { describe, expect, test } from 'vitest'
+import { jobsOf, operatorToken, sessionOf, startTestHttp, viewerToken } from '../start.ts'
+import { addFleet, hostile } from './fleet.ts'
+
+async function startConsole(token = operatorToken, customers = 3) {
+  const http = await startTestHttp()
+  const fleet = await addFleet(http.database.db, customers)
+  const Cookie = await sessionOf(http.url, token)
+  const get = (path: string) => fetch(http.url + path, { headers: { Cookie, Accept: 'text/html' } })
+  return {
+    ...http,
+    ...fleet,
+    get,
+    text: async (path: string) => (await get(path)).text(),
+    /** Posts a form as a browser does; answers where it is sent, and what that page says. */
+    async post(path: string, form: Record<string, string | File> = {}) {
+      const body = new FormData()
+      for (const [name, value] of Object.entries(form)) body.append(name, value)
+      const headers = { Cookie, Origin: http.url }
+      const answer = await fetch(http.url + path, { method: 'POST', redirect: 'manual', headers, body })
+      const location = answer.headers.get('location')
+      const page = location === null ? await answer.text() : await (await get(location)).text()
+      return { status: answer.status, location, page }
+    },
+  }
+}
+
+const pagesOf = (id: string) => ['/', '/?filter=problems', `/entra-tenants/${id}`, '/customers', '/audit']
+
+describe('text of others', () => {
+  test('is text on every page, and never markup', async () => {
+    const { customers, text } = await startConsole()
+    for (const path of pagesOf(customers[0] ?? '')) {
+      const page = await text(path)
+      expect(page).toContain('&lt;script&gt;alert(1)')
+      expect(page).not.toContain('<script')
+      expect(page).not.toContain('<img')
+      expect(page).not.toMatch(/\son\w+="/)
+    }
+    const searched = await text(`/?search=${encodeURIComponent(hostile)}`)
+    expect(searched).toContain('value="&lt;script&gt;')
+    expect(searched).not.toContain('<img')
+  })
+
+  test('has no place where an inline script or style would run', async () => {
+    const { customers, get } = await startConsole()
+    for (const path of pagesOf(customers[0] ?? '')) {
+      const { headers } = await get(path)
+      expect(headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self'/)
+      expect(headers.get('content-security-policy')).not.toContain('unsafe')
+    }
+  })
+})
+
+describe('a viewer', () => {
+  test('sees every page without anything to press but signing out and searching', async () => {
+    const { customers, partner, text } = await startConsole(viewerToken)
+    for (const path of [...pagesOf(customers[0] ?? ''), `/entra-tenants/${partner}`]) {
+      const posts = [...(await text(path)).matchAll(/<form[^>]*method="post"[^>]*action="([^"]+)"/g)]
+      expect(posts.map(([, action]) => action)).toEqual(['/sign-out'])
+    }
+  })
+
+  test('is refused every act', async () => {
+    const { deps, partner, post, queues } = await startConsole(viewerToken)
+    expect(deps.db).toBeDefined()
+    for (const path of [
+      'sync',
+      'pause',
+      'resume',
+      'permission-level',
+      `credentials/${randomUUID()}/remove`,
+    ]) {
+      const { status, page } = await post(`/entra-tenants/${partner}/${path}`, {
+        mode: 'full',
+        level: 'default',
+      })
+      expect({ path, status }).toEqual({ path, status: 403 })
+      expect(page).toContain('A viewer may not do this.')
+    }
+    for (const path of ['discover', 'import', 'import-all'])
+      expect((await post(`/customers/${path}`)).status).toBe(403)
+    expect([...(await jobsOf(queues.sync)), ...(await jobsOf(queues.control))]).toEqual([])
+  })
+})
+
+describe('an operator', () => {
+  test('asks for a sync, pauses and resumes', async () => {
+    const { partner, post, queues, text } = await startConsole()
+    const path = `/entra-tenants/${partner}`
+    const asked = await post(`${path}/sync`, { mode: 'full' })
+    expect(asked.status).toBe(303)
+    expect(asked.page).toContain('A full read of Northwind MSP is asked for.')
+    expect(await jobsOf(queues.sync)).toHaveLength(1)
+    expect((await post(`${path}/pause`)).page).toContain('Northwind MSP is paused.')
+    expect(await text(path)).toContain(`action="${path}/resume"`)
+    expect((await post(`${path}/resume`)).page).toContain('Northwind MSP is synced again.')
+  })
+
+  test('sets Custom by form; the secret is on no page', async () => {
+    const { partner, post, text } = await startConsole()
+    const clientId = randomUUID()
+    const path = `/entra-tenants/${partner}`
+    const empty = { certificate: '', certificateFile: new File([], ''), expires: '' }
+    const form = {
+      level: 'custom',
+      clientId: ` ${clientId.toUpperCase()} `,
+      secret: 'canary8Q~secret',
+      ...empty,
+    }
+    const saved = await post(`${path}/permission-level`, form)
+    expect(saved.page).toContain('The permission level of Northwind MSP is Custom.')
+    expect(saved.page).toContain('its tenant and those of 3 customers')
+    const page = await text(path)
+    expect(page).toContain(clientId)
+    expect(page).toContain('http://localhost:8080/consent-callback')
+    expect(page + saved.page).not.toContain('canary')
+    const remove = /action="([^"]+\/remove)"/.exec(page)?.[1] ?? ''
+    const kept = await post(remove)
+    expect(kept.page).toContain('It is the last credential of the app in use')
+    expect(kept.page).toContain('Add its successor first')
+    const wrong = await post(`${path}/permission-level`, { ...form, secret: '', certificate: 'canary' })
+    expect(wrong.page).toMatch(/class="flash bad"/)
+    expect(wrong.page).not.toContain('canary')
+    const both = await post(`${path}/permission-level`, { ...form, certificate: 'canary' })
+    expect(both.page).toContain('Both a client secret and a certificate were given.')
+  })
+
+  test('is told a result once, and nobody else is', async () => {
+    const { partner, post, text, url } = await startConsole()
+    const { location } = await post(`/entra-tenants/${partner}/pause`)
+    expect(await text(location ?? '')).not.toContain('is paused. A sync')
+    const headers = { Cookie: await sessionOf(url, operatorToken), Origin: url }
+    const next = await fetch(`${url}/entra-tenants/${partner}/pause`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers,
+    })
+    const viewer = { Cookie: await sessionOf(url, viewerToken) }
+    const seen = await fetch(url + (next.headers.get('location') ?? ''), { headers: viewer })
+    expect(await seen.text()).not.toContain('is paused. A sync')
+  })
+
+  test('imports the customers that were chosen', async () => {
+    const { database, partner, post, text } = await startConsole()
+    expect((await post('/customers/import')).page).toContain('No customer was chosen.')
+    const fresh = randomUUID()
+    await sql`insert into gdap_customers (partner_entra_tenant_id, entra_tenant_id, display_name)
+      values (${partner}, ${fresh}, 'Fabrikam')`.execute(database.db)
+    await sql`insert into gdap_relationships (relationship_id, partner_entra_tenant_id, entra_tenant_id, status)
+      values ('fresh', ${partner}, ${fresh}, 'active')`.execute(database.db)
+    expect((await post('/customers/import', { customer: fresh })).page).toContain('Imported 1 customers')
+    expect(await text('/customers?search=fabri')).toContain(`href="/entra-tenants/${fresh}"`)
+  })
+
+  test.each([
+    ['/entra-tenants/not-an-id', 400],
+    [`/entra-tenants/${randomUUID()}`, 404],
+    ['/?filter=nonsense', 400],
+    ['/?page=0', 400],
+  ])('%s is an error page with a way on', async (path, status) => {
+    const { get } = await startConsole()
+    const answer = await get(path)
+    expect(answer.status).toBe(status)
+    expect(await answer.text()).toContain('To the overview')
+  })
+})
+
+test('a thousand Entra tenants are paged by the server', async () => {
+  const { text } = await startConsole(operatorToken, 1000)
+  const first = await text('/')
+  expect(first).toContain('1 to 50 of 1,001')
+  expect(first.match(/href="\/entra-tenants\//g)?.length).toBeLessThan(100)
+  expect(await text('/?page=21')).toContain('1,001 to 1,001 of 1,001')
+  expect(await text('/?search=Contoso+0777')).toContain('1 Entra tenants')
+})
