@@ -24,7 +24,10 @@ export async function readProblems(
   only: string | null,
 ): Promise<Omit<OpenProblem, 'position'>[]> {
   const { rows } = await listProblems(db, { entraTenantId: only ?? undefined, limit: 100_000 })
-  return rows.map(({ position: _, ...problem }) => problem)
+  return rows.map((row) => {
+    const { position: _, ...problem } = row
+    return problem
+  })
 }
 
 /** A page of open problems: those that nobody silenced first, each part the oldest first; and how many are on all pages. */
