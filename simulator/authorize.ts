@@ -2,9 +2,9 @@ import { escapeHtml, hidden, option, page } from './html.ts'
 import { findTenant } from './login-context.ts'
 import type { LoginContext } from './login-context.ts'
 import { badRedirect } from './redirects.ts'
+import { findRegistration, mayServe } from './registrations.ts'
 import { readScopes } from './resources.ts'
-import { findPerson, groupsAbove, opaque } from './sign-ins.ts'
-import { partnerGroups } from './tenants.ts'
+import { findPerson, findTechnician, groupsAbove, opaque } from './sign-ins.ts'
 import type { SimRequest, SimResponse } from './types.ts'
 
 const title = 'Sign in'
@@ -12,17 +12,26 @@ const title = 'Sign in'
 /** The page that signs in one of the partner's users without a password, and sends a code back to the app. */
 export function authorize(name: string, request: SimRequest, context: LoginContext): SimResponse {
   const { query } = request
-  const { registration, partner, signIns } = context
+  const { signIns } = context
   const refusal = (words: string): SimResponse => page(400, title, `<p>${words}</p>`)
-  if (query.get('client_id')?.toLowerCase() !== registration.clientId) {
+  const registration = findRegistration(context.registrations, query.get('client_id'))
+  if (registration === null) {
     return refusal('AADSTS700016: Application was not found in the directory.')
   }
   const back = query.get('redirect_uri') ?? ''
   const bad = badRedirect(back, registration.redirectUris)
   if (bad !== null) return refusal(bad)
+  let { partners } = context
   if (!/^(common|organizations)$/i.test(name)) {
     const tenant = findTenant(name, context)
     if ('status' in tenant) return refusal(escapeHtml(tenant.body.error_description))
+    if (!mayServe(registration, tenant.id)) {
+      return refusal('AADSTS700016: Application was not found in the directory.')
+    }
+    // Who signs in at a partner's own address belongs to that partner.
+    if (tenant.partnerGroups !== null) partners = [tenant]
+  } else if (registration.singleTenant) {
+    return refusal('AADSTS50194: The application is not configured as a multi-tenant application.')
   }
   const answer = (values: Record<string, string>): SimResponse => {
     const url = new URL(back)
@@ -54,17 +63,18 @@ export function authorize(name: string, request: SimRequest, context: LoginConte
   const chosen = query.get('user')
   if (chosen === null) {
     const kept = [...query].map(([key, value]) => hidden(key, value)).join('')
-    return page(200, title, signInForm(kept, context))
+    return page(200, title, signInForm(kept, partners))
   }
-  const user = findPerson(partner, chosen)
-  if (user === null) {
+  const found = findTechnician(partners, chosen)
+  if (found === null) {
     return refusal(`AADSTS50034: The user account ${escapeHtml(chosen)} does not exist in the directory.`)
   }
   const code = opaque('1.code')
+  const { user, home } = found
   signIns.refused.delete(user.id)
   signIns.codes.set(code, {
     userId: user.id,
-    tenantId: partner.id,
+    tenantId: home.id,
     clientId: registration.clientId,
     redirectUri: back,
     challenge,
@@ -76,11 +86,17 @@ export function authorize(name: string, request: SimRequest, context: LoginConte
   return answer({ code, session_state: opaque('session') })
 }
 
-/** A choice of the partner's people, those who may use Partner Center first. */
-export function signInForm(kept: string, { partner }: LoginContext): string {
-  const people = partner.directory.users.order
-    .filter(({ id }) => findPerson(partner, id) !== null)
-    .map((user) => ({ user, agent: groupsAbove(partner, user.id).has(partnerGroups.adminAgents) }))
+/** A choice of the partners' people, those who may use Partner Center first. */
+export function signInForm(kept: string, partners: LoginContext['partners']): string {
+  const people = partners
+    .flatMap((home) =>
+      home.directory.users.order
+        .filter(({ id }) => findPerson(home, id) !== null)
+        .map((user) => ({
+          user,
+          agent: groupsAbove(home, user.id).has(home.partnerGroups?.adminAgents ?? ''),
+        })),
+    )
     .sort((left, right) => Number(right.agent) - Number(left.agent))
     .slice(0, 200)
   const choices = people.map(({ user, agent }) =>

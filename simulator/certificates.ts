@@ -82,8 +82,11 @@ export async function createServerCertificate(authority: Authority): Promise<Key
   return { certificatePem, privateKeyPem: pem(privateKey) }
 }
 
-/** A self-signed RSA certificate as one registers it with an app; Entra takes no other key type for PS256. */
-export async function createAppCertificate(name: string): Promise<KeyAndCertificate> {
+/**
+ * A self-signed RSA certificate as one registers it with an app; Entra takes no other key type for PS256. It is valid
+ * for that many days from now; less than none make one that has ended.
+ */
+export async function createAppCertificate(name: string, days = 365): Promise<KeyAndCertificate> {
   const { publicKey, privateKey } = await newKeyPair('rsa', { modulusLength: 2048 })
   const certificatePem = certificate({
     subject: name,
@@ -91,6 +94,7 @@ export async function createAppCertificate(name: string): Promise<KeyAndCertific
     publicKey,
     signer: privateKey,
     extensions: [extension('2.5.29.19', true, sequence())],
+    days,
   })
   return { certificatePem, privateKeyPem: pem(privateKey) }
 }
@@ -101,6 +105,7 @@ interface CertificateFields {
   publicKey: KeyObject
   signer: KeyObject
   extensions: Buffer[]
+  days?: number
 }
 
 function certificate(fields: CertificateFields): string {
@@ -109,12 +114,13 @@ function certificate(fields: CertificateFields): string {
       ? sequence(oid('1.2.840.113549.1.1.11'), tlv(0x05, Buffer.alloc(0)))
       : sequence(oid('1.2.840.10045.4.3.2'))
   const day = 86_400_000
+  const endsAt = Date.now() + (fields.days ?? 365) * day
   const body = sequence(
     tlv(0xa0, tlv(0x02, Buffer.from([2]))),
     tlv(0x02, Buffer.concat([Buffer.from([0x4a]), randomBytes(15)])),
     algorithm,
     distinguishedName(fields.issuer),
-    sequence(time(Date.now() - day), time(Date.now() + 365 * day)),
+    sequence(time(Math.min(Date.now(), endsAt) - day), time(endsAt)),
     distinguishedName(fields.subject),
     fields.publicKey.export({ type: 'spki', format: 'der' }),
     tlv(0xa3, sequence(...fields.extensions)),

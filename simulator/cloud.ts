@@ -12,8 +12,9 @@ import { serveControl } from './control.ts'
 import { createFaults } from './faults.ts'
 import type { Faults } from './faults.ts'
 import { answerRequest } from './front.ts'
-import type { AppRegistration } from './login-context.ts'
 import { guid, seededRandom } from './random.ts'
+import type { AppRegistration } from './registrations.ts'
+import { addRelationship } from './relationships.ts'
 import { createRequestLog } from './requests.ts'
 import type { RequestLog } from './requests.ts'
 import { serveTls } from './server.ts'
@@ -24,7 +25,7 @@ import { createThrottle } from './throttle.ts'
 import type { Throttle } from './throttle.ts'
 import { createTokenIssuer } from './tokens.ts'
 import type { TokenIssuer } from './tokens.ts'
-import type { TenantHandle } from './types.ts'
+import type { GdapRelationship, TenantHandle } from './types.ts'
 
 export interface CloudOptions {
   /** The same seed gives the same tenants, people and ids. Default 1. */
@@ -35,6 +36,8 @@ export interface CloudOptions {
   users?: number
   /** Users of each tenant instead of `users`, the partner's first; customers beyond the list get 10. */
   sizes?: number[]
+  /** Partners; the first has all customers, the others those that are shared with them. Default 1. */
+  partners?: number
   /** Groups in every tenant instead of as many as its size asks for. */
   groupsPerTenant?: number
   /** PEM files of a CA that clients trust already; default: a new one. */
@@ -57,21 +60,25 @@ export interface Cloud {
   clientSecret: string
   /** PEM: private key and certificate that are registered for the app. */
   certificateFile: string
+  /** The first partner's. */
   partnerTenantId: string
-  /** The partner first. */
+  partners: readonly [TenantHandle, ...TenantHandle[]]
+  /** The partner first, then its customers, then further partners. */
   tenants: readonly TenantHandle[]
   tenant(id: string): TenantHandle
   faults: Faults
   throttle: Throttle
   requests: RequestLog
   registration: AppRegistration
-  /** Own app registrations beside the multi-tenant one; they share its grants in the tenants. May be added to. */
+  /** Own app registrations beside the multi-tenant one; `registerOwnApp` adds to them. */
   ownRegistrations: AppRegistration[]
   signIns: SignIns
   issuer: TokenIssuer
   latencyMs: number
   /** By tenant id or domain, case-blind. */
   findTenant: (idOrDomain: string) => TenantHandle | null
+  /** Gives a customer an active relationship with a partner, which its other partners do not see. */
+  shareCustomer(partnerTenantId: string, customerTenantId: string): GdapRelationship
   close(): Promise<void>
 }
 
@@ -99,12 +106,12 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const caFile = options.ca?.certFile ?? join(directory, 'ca.pem')
   if (options.ca === undefined) await writeFile(caFile, authority.certificatePem)
 
-  const tenants = planTenants(options, seed)
+  const tenants = planTenants(options, seed, clientId)
   const names = new Map<string, TenantHandle>()
   for (const tenant of tenants) {
     for (const name of [tenant.id, ...tenant.domains]) names.set(name.toLowerCase(), tenant)
   }
-  const [partner] = tenants
+  const [partner, ...partners] = tenants.filter(({ partnerGroups }) => partnerGroups !== null)
   if (partner === undefined) throw new Error('A cloud has at least the partner tenant')
   const findTenant = (idOrDomain: string): TenantHandle | null => names.get(idOrDomain.toLowerCase()) ?? null
 
@@ -116,6 +123,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     clientSecret,
     certificateFile,
     partnerTenantId: partner.id,
+    partners: [partner, ...partners],
     tenants,
     tenant(id) {
       const tenant = findTenant(id)
@@ -127,8 +135,12 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     requests: createRequestLog(),
     registration: {
       clientId,
+      displayName: 'ImmyBot',
+      homeTenantId: partner.id,
+      singleTenant: false,
       secrets: [clientSecret],
       expiredSecrets: [],
+      secretEnds: new Map(),
       secretEndsAt: new Date(Date.now() + 180 * 86_400_000),
       certificates: [new X509Certificate(appCertificate.certificatePem)],
       redirectUris: null,
@@ -141,6 +153,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     issuer,
     latencyMs: options.latencyMs ?? 0,
     findTenant,
+    shareCustomer: (partnerId, customerId) =>
+      addRelationship(cloud.tenant(partnerId), cloud.tenant(customerId)),
     async close() {
       await Promise.all([https.close(), control.close()])
       await rm(directory, { recursive: true, force: true })

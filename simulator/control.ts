@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { z } from 'zod'
 import type { Cloud } from './cloud.ts'
 import {
+  appsBody,
   knobsBody,
   lifetimeBody,
   revokeBody,
@@ -15,14 +16,22 @@ import {
   signInsBody,
   partnerUserBody,
 } from './control-bodies.ts'
+import {
+  addOwnApp,
+  changeGdap,
+  changeGrant,
+  changePartnerUser,
+  changeRegistration,
+  changeSecrets,
+  known,
+  NotThere,
+  present,
+} from './control-changes.ts'
 import { faultSchema } from './faults.ts'
 import { mutate } from './mutate.ts'
 import { between, seededRandom } from './random.ts'
 import type { Random } from './random.ts'
 import { listen, readRequest } from './server.ts'
-import { findPerson, groupsAbove } from './sign-ins.ts'
-import { grantScopes, partnerGroups, relationship } from './tenants.ts'
-import { graphAppId } from './tokens.ts'
 import type { SimRequest, TenantHandle } from './types.ts'
 
 /** Serves the simulation's own controls as plain http on loopback. */
@@ -56,8 +65,6 @@ export async function serveControl(
   }
 }
 
-class NotThere extends Error {}
-
 function control(request: SimRequest, cloud: Cloud): unknown {
   const json = (): unknown => (request.body === '' ? {} : parseJson(request.body))
   const [name, argument] = request.path.split('/').filter(Boolean)
@@ -65,8 +72,9 @@ function control(request: SimRequest, cloud: Cloud): unknown {
     case 'GET /':
       return { calls }
     case 'GET /tenants':
-      return cloud.tenants.map(({ id, displayName, defaultDomain, domains, userCount, app, gdap }) => {
-        return { id, displayName, defaultDomain, domains, users: userCount, app, gdap }
+      return cloud.tenants.map(({ id, displayName, defaultDomain, domains, userCount, apps, gdap }) => {
+        const each = { id, displayName, defaultDomain, domains, users: userCount, gdap }
+        return { ...each, app: apps.get(cloud.clientId), apps: Object.fromEntries(apps) }
       })
     case 'GET /truth':
       return known(cloud, argument ?? '').directory.truth()
@@ -97,17 +105,8 @@ function control(request: SimRequest, cloud: Cloud): unknown {
     case 'DELETE /requests':
       cloud.requests.reset()
       return { requests: 'forgotten' }
-    case 'POST /grant': {
-      const { tenantId, state, roles, delegated } = grantBody.parse(json())
-      const { app } = known(cloud, tenantId)
-      if (state !== undefined) app.state = state
-      if (roles !== undefined) Object.assign(app, { roles, late: null })
-      if (delegated !== undefined) {
-        app.delegated = []
-        if (delegated.length > 0) grantScopes(known(cloud, tenantId), graphAppId, delegated)
-      }
-      return app
-    }
+    case 'POST /grant':
+      return changeGrant(grantBody.parse(json()), cloud)
     case 'POST /gdap':
       return changeGdap(gdapBody.parse(json()), cloud)
     case 'POST /throttle': {
@@ -116,16 +115,12 @@ function control(request: SimRequest, cloud: Cloud): unknown {
       cloud.throttle.reset()
       return cloud.throttle.settings
     }
-    case 'POST /secrets': {
-      const { valid, expired, endsAt } = secretsBody.parse(json())
-      if (valid !== undefined) cloud.registration.secrets = valid
-      if (expired !== undefined) cloud.registration.expiredSecrets = expired
-      if (endsAt !== undefined) cloud.registration.secretEndsAt = endsAt
-      return { valid: cloud.registration.secrets.length, expired: cloud.registration.expiredSecrets.length }
-    }
+    case 'POST /apps':
+      return addOwnApp(appsBody.parse(json()), cloud)
+    case 'POST /secrets':
+      return changeSecrets(secretsBody.parse(json()), cloud)
     case 'POST /registration':
-      Object.assign(cloud.registration, present(registrationBody.parse(json())))
-      return { redirectUris: cloud.registration.redirectUris }
+      return changeRegistration(registrationBody.parse(json()), cloud)
     case 'POST /sign-ins':
       Object.assign(cloud.signIns.settings, present(signInsBody.parse(json())))
       return cloud.signIns.settings
@@ -144,12 +139,13 @@ const calls = [
   'DELETE /faults[/:id]',
   'GET /requests[?recent]',
   'DELETE /requests',
-  'POST /grant { tenantId, state?, roles?, delegated? }',
-  'POST /gdap { tenantId, status?, endsAt?, autoExtendDuration?, roles?, displayName?, add? }',
+  'POST /grant { tenantId, clientId?, state?, roles?, delegated? }',
+  'POST /gdap { tenantId, partnerTenantId?, relationshipId?, status?, endsAt?, autoExtendDuration?, roles?, displayName?, assignments?, add?, remove?, listed? }',
   'POST /throttle { enabled?, units?, windowMs? }',
-  'POST /secrets { valid?, expired?, endsAt? }',
-  'POST /registration { redirectUris?, requiredRoles?, requiredScopes?, allowPublicClient? }',
-  'POST /sign-ins { mayConsent?, rolesDelayMs?, deviceIntervalSeconds?, deviceLifetimeSeconds?, mfa?, deleteTakesPrincipal?, consentsPerSecond? }',
+  'POST /apps { ownerTenantId?, displayName?, singleTenant?, redirectUris?, requiredRoles?, requiredScopes?, allowPublicClient?, grantedIn? }',
+  'POST /secrets { clientId?, valid?, expired?, endsAt?, ends? }',
+  'POST /registration { clientId?, displayName?, singleTenant?, redirectUris?, requiredRoles?, requiredScopes?, allowPublicClient? }',
+  'POST /sign-ins { mayConsent?, grantOnly?, answersAsTenant?, checksRedirectLate?, rolesDelayMs?, deviceIntervalSeconds?, deviceLifetimeSeconds?, mfa?, deleteTakesPrincipal?, consentsPerSecond? }',
   'POST /partner-user { user, refuse?, inactiveDays?, groups? }',
 ]
 
@@ -175,47 +171,6 @@ function addFault(body: unknown, cloud: Cloud): unknown {
   return { id: cloud.faults.add(faultSchema.parse(body)) }
 }
 
-function changePartnerUser(body: z.output<typeof partnerUserBody>, cloud: Cloud): unknown {
-  const partner = cloud.tenant(cloud.partnerTenantId)
-  const { signIns } = cloud
-  const user = findPerson(partner, body.user)
-  if (user === null) throw new NotThere(`The partner has no user ${body.user}.`)
-  if (body.refuse === null) signIns.refused.delete(user.id)
-  else if (body.refuse !== undefined) signIns.refused.set(user.id, body.refuse)
-  for (const token of signIns.refreshTokens.values()) {
-    if (body.inactiveDays !== undefined && token.userId === user.id) {
-      token.lastUsedAt = Date.now() - body.inactiveDays * 86_400_000
-    }
-  }
-  for (const [name, id] of Object.entries(partnerGroups)) {
-    if (body.groups === undefined) continue
-    if (body.groups.some((each) => each === name)) partner.directory.addMember(id, user.id)
-    else partner.directory.removeMember(id, user.id)
-  }
-  return { user: user.id, groups: [...groupsAbove(partner, user.id)] }
-}
-
-function present(changes: object): object {
-  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
-}
-
-function changeGdap(body: z.output<typeof gdapBody>, cloud: Cloud): unknown {
-  const tenant = known(cloud, body.tenantId)
-  if (tenant.id === cloud.partnerTenantId) throw new NotThere('The partner has no relationship with itself.')
-  if (body.add || tenant.gdap.length === 0) {
-    tenant.gdap.push(relationship(tenant.id, `${tenant.displayName} ${tenant.gdap.length + 1}`, Math.random))
-  }
-  const changed = body.add ? tenant.gdap.at(-1) : tenant.gdap[0]
-  if (changed === undefined) throw new NotThere(`${tenant.displayName} has no relationship.`)
-  const { status, endsAt, autoExtendDuration, roles, displayName } = body
-  if (status !== undefined) changed.status = status
-  if (endsAt !== undefined) changed.endsAt = endsAt
-  if (autoExtendDuration !== undefined) changed.autoExtendDuration = autoExtendDuration
-  if (roles !== undefined) changed.roles = roles
-  if (displayName !== undefined) changed.displayName = displayName
-  return tenant.gdap
-}
-
 const mutationsOf = new WeakMap<TenantHandle, number>()
 
 /** One seed given twice must not hire the same people twice: the count of calls is stirred in. */
@@ -223,12 +178,6 @@ function nextRandom(tenant: TenantHandle, seed: number | undefined): Random {
   const calls = mutationsOf.get(tenant) ?? 0
   mutationsOf.set(tenant, calls + 1)
   return seededRandom((seed ?? between(Math.random, 1, 2 ** 31)) + calls * 1_000_003)
-}
-
-function known(cloud: Cloud, idOrDomain: string): TenantHandle {
-  const tenant = cloud.findTenant(idOrDomain)
-  if (tenant === null) throw new NotThere(`The simulated cloud has no tenant ${idOrDomain}.`)
-  return tenant
 }
 
 function parseJson(text: string): unknown {

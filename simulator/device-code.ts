@@ -4,17 +4,19 @@ import { hidden, page } from './html.ts'
 import { loginRefusal } from './login-errors.ts'
 import { findTenant } from './login-context.ts'
 import type { LoginContext } from './login-context.ts'
+import { findRegistration } from './registrations.ts'
 import { readScopes } from './resources.ts'
-import { findPerson, opaque } from './sign-ins.ts'
+import { findTechnician, opaque } from './sign-ins.ts'
 import type { SimRequest, SimResponse } from './types.ts'
 
 /** Starts a device code flow. */
 export function startDeviceCode(name: string, request: SimRequest, context: LoginContext): SimResponse {
-  const { signIns, registration, origin } = context
+  const { signIns, registrations, origin } = context
   const form = request.body === '' ? request.query : new URLSearchParams(request.body)
   const clientId = (form.get('client_id') ?? '').toLowerCase()
   const scope = form.get('scope') ?? ''
-  if (clientId !== registration.clientId) return loginRefusal(700016, { app: clientId, tenantName: name })
+  if (findRegistration(registrations, clientId) === null)
+    return loginRefusal(700016, { app: clientId, tenantName: name })
   if (scope === '' || readScopes(scope, origin) === null) return loginRefusal(70011, { scope })
   if (!/^(common|organizations)$/i.test(name)) {
     const tenant = findTenant(name, context)
@@ -49,7 +51,7 @@ export function startDeviceCode(name: string, request: SimRequest, context: Logi
 
 /** The page on which the code is entered (`otc`) and one of the partner's users is signed in for it. */
 export function enterDeviceCode(request: SimRequest, context: LoginContext): SimResponse {
-  const { signIns, partner } = context
+  const { signIns, partners } = context
   const { query } = request
   const title = 'Enter code'
   const entered = query.get('otc')
@@ -71,10 +73,11 @@ export function enterDeviceCode(request: SimRequest, context: LoginContext): Sim
     return page(200, title, '<p>You declined. You may close this window.</p>')
   }
   const chosen = query.get('user')
-  if (chosen === null) return page(200, title, signInForm(hidden('otc', entered), context))
-  const user = findPerson(partner, chosen)
-  if (user === null) return page(400, title, '<p>AADSTS50034: The user account does not exist.</p>')
+  if (chosen === null) return page(200, title, signInForm(hidden('otc', entered), partners))
+  const found = findTechnician(partners, chosen)
+  if (found === null) return page(400, title, '<p>AADSTS50034: The user account does not exist.</p>')
+  const { user, home } = found
   signIns.refused.delete(user.id)
-  pending.state = { userId: user.id, tenantId: partner.id, clientId: pending.clientId }
+  pending.state = { userId: user.id, tenantId: home.id, clientId: pending.clientId }
   return page(200, title, '<p>You have signed in. You may close this window.</p>')
 }

@@ -10,6 +10,7 @@ import { kindOf } from './requests.ts'
 import { graphAudiences } from './resources.ts'
 import type { Reply } from './server.ts'
 import { rolesThroughGdap } from './sign-ins.ts'
+import { stateOf } from './tenant-apps.ts'
 import { graphAppId } from './tokens.ts'
 import type { AccessClaims } from './tokens.ts'
 import type { Admission, GraphCaller, GraphContext, SimRequest, SimResponse, TenantHandle } from './types.ts'
@@ -42,15 +43,15 @@ function loginReply(request: SimRequest, cloud: Cloud): Accounted {
   )
   const base = { latencyMs, tenantId: tenant?.id ?? null, units: 0 }
   if (effect?.kind === 'status') return { ...base, effect: null, response: faultResponse(effect) }
+  const registrations = [cloud.registration, ...cloud.ownRegistrations]
   const response =
     handlePartnerCenter(request, cloud) ??
-    handleConsent(request, cloud) ??
+    handleConsent(request, { ...cloud, registrations }) ??
     handleLogin(request, {
       signIns: cloud.signIns,
-      partner: cloud.tenant(cloud.partnerTenantId),
+      partners: cloud.partners,
       origin: cloud.origin,
-      registration: cloud.registration,
-      ownRegistrations: cloud.ownRegistrations,
+      registrations,
       issuer: cloud.issuer,
       tokenLifetimeSeconds: cloud.faults.tokenLifetimeSeconds,
       findTenant: cloud.findTenant,
@@ -103,7 +104,7 @@ async function graphReply(request: SimRequest, cloud: Cloud): Promise<Accounted>
   if (struck.effect?.kind === 'status') {
     return { ...base, units: 0, effect: null, response: finish(faultResponse(struck.effect)) }
   }
-  const gone = missingIdentity(tenant)
+  const gone = missingIdentity(tenant, claims)
   if (gone !== null) return { ...base, units: 0, effect: struck.effect, response: finish(gone) }
 
   let units = 0
@@ -141,7 +142,7 @@ function graphContext(
     roles,
     appId: claims.appid,
     user: delegated ? callerOf(claims, tenant, cloud) : null,
-    registration: cloud.registration,
+    registrations: [cloud.registration, ...cloud.ownRegistrations],
     rolesDelayMs: cloud.signIns.settings.rolesDelayMs,
     faults: cloud.faults.view(tenant.id),
     admit,
@@ -150,7 +151,6 @@ function graphContext(
         origin: cloud.origin,
         callerTenantId: tenant.id,
         roles,
-        partnerTenantId: cloud.partnerTenantId,
         tenants: cloud.tenants,
       }),
     now: Date.now,
@@ -159,7 +159,7 @@ function graphContext(
 
 /** Roles of a partner user are read anew: an assignment that ended ends what a token can do. */
 function callerOf(claims: AccessClaims, tenant: TenantHandle, cloud: Cloud): GraphCaller {
-  const home = cloud.tenant(cloud.partnerTenantId)
+  const home = cloud.tenant(claims.idp.split('/').at(-2) ?? '')
   const roles = tenant.id === home.id ? [] : rolesThroughGdap(home, claims.oid, tenant)
   return { id: claims.oid, homeTenantId: home.id, directoryRoles: Array.isArray(roles) ? roles : [] }
 }
@@ -171,12 +171,14 @@ function readToken(request: SimRequest, cloud: Cloud): AccessClaims | string {
   return cloud.issuer.check(token, graphAudiences(cloud.origin))
 }
 
-/** A token outlives its tenant and its principal; Graph then says so itself. */
-function missingIdentity(tenant: TenantHandle): SimResponse | null {
-  if (tenant.app.state === 'tenant-gone') {
+/** A token outlives its tenant and its principal, also one that was made anew since; Graph then says so itself. */
+function missingIdentity(tenant: TenantHandle, { appid, oid, scp }: AccessClaims): SimResponse | null {
+  const state = stateOf(tenant, appid)
+  if (state === 'tenant-gone') {
     return failure(404, 'Directory_TenantNotFound', `The tenant '${tenant.id}' was not found.`)
   }
-  if (tenant.app.state === 'no-service-principal') {
+  const replaced = scp === undefined && oid !== tenant.appOf(appid).servicePrincipalId
+  if (state === 'no-service-principal' || replaced) {
     return failure(
       401,
       'Authorization_IdentityNotFound',

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto'
+import { customersOf, relationshipsOf } from './relationships.ts'
 import type { GdapAssignment, GdapRelationship, SimRequest, SimResponse, TenantHandle } from './types.ts'
 
 export interface GdapContext {
   origin: string
-  /** Tenant of the token: only the partner sees anything. */
+  /** Tenant of the token: only a partner sees anything, and nothing of other partners. */
   callerTenantId: string
   roles: string[]
-  partnerTenantId: string
   tenants: readonly TenantHandle[]
 }
 
 const largestPage = 300
 
-/** Answers `/tenantRelationships/...`: the partner's customers, relationships and access assignments. */
+/** Answers `/tenantRelationships/...`: a partner's customers, relationships and access assignments. */
 export function handleGdap(request: SimRequest, context: GdapContext): SimResponse {
   if (request.method !== 'GET')
     return failure(405, 'MethodNotAllowed', 'The simulator only reads relationships.')
@@ -21,13 +21,15 @@ export function handleGdap(request: SimRequest, context: GdapContext): SimRespon
     return failure(403, 'Authorization_RequestDenied', 'Insufficient privileges to complete the operation.')
   }
   // A tenant that is no partner has no customers; Graph answers it an empty list.
-  const tenants = context.callerTenantId === context.partnerTenantId ? context.tenants : []
+  const { callerTenantId, tenants } = context
   const relationships = (): { relationship: GdapRelationship; tenant: TenantHandle }[] =>
-    tenants.flatMap((tenant) => tenant.gdap.map((relationship) => ({ relationship, tenant })))
+    tenants.flatMap((tenant) =>
+      relationshipsOf(callerTenantId, tenant).map((relationship) => ({ relationship, tenant })),
+    )
 
   const [, collection, id, child, ...rest] = request.path.split('/').filter(Boolean)
   if (collection === 'delegatedAdminCustomers') {
-    const customers = tenants.filter((tenant) => tenant.gdap.length > 0).map(customerBody)
+    const customers = customersOf(callerTenantId, tenants).map(customerBody)
     if (id === undefined) return page(request, context, customers)
     return one(customers.find((customer) => customer.id === id.toLowerCase()))
   }

@@ -1,38 +1,19 @@
-import type { X509Certificate } from 'node:crypto'
 import { timingSafeEqual } from 'node:crypto'
 import { checkAssertion } from './assertion.ts'
 import { loginError, loginRefusal } from './login-errors.ts'
+import { hasEnded } from './registrations.ts'
+import type { AppRegistration } from './registrations.ts'
 import type { SignIns } from './sign-ins.ts'
 import type { TokenIssuer } from './tokens.ts'
 import type { SimResponse, TenantHandle } from './types.ts'
 
-/** The multi-tenant app's registration in the partner tenant. */
-export interface AppRegistration {
-  clientId: string
-  /** Valid secrets; several overlap while one is being rotated. */
-  secrets: string[]
-  /** Secrets that were valid once. */
-  expiredSecrets: string[]
-  /** When the newest secret ends, as the registration tells it. */
-  secretEndsAt: Date
-  certificates: X509Certificate[]
-  /** Exactly these; null = any that Entra would register. */
-  redirectUris: string[] | null
-  /** App roles that consent grants. */
-  requiredRoles: string[]
-  /** Delegated Graph scopes that consent grants. */
-  requiredScopes: string[]
-  /** Device code works without a secret. */
-  allowPublicClient: boolean
-}
-
 export interface LoginContext {
   origin: string
-  registration: AppRegistration
-  /** Own app registrations of tenants, beside the multi-tenant one. */
-  ownRegistrations: readonly AppRegistration[]
+  /** The multi-tenant app's first, then tenants' own. */
+  registrations: readonly AppRegistration[]
   signIns: SignIns
-  partner: TenantHandle
+  /** Whose people sign in. */
+  partners: readonly [TenantHandle, ...TenantHandle[]]
   issuer: TokenIssuer
   tokenLifetimeSeconds: number
   /** By tenant id or any verified domain, case-blind. */
@@ -62,7 +43,7 @@ export function findTenant(
 export function checkCredential(
   form: URLSearchParams,
   tenant: TenantHandle,
-  { registration, origin }: Pick<LoginContext, 'registration' | 'origin'>,
+  { registration, origin }: { registration: AppRegistration; origin: string },
 ): SimResponse | null {
   const words = { app: registration.clientId, tenant: tenant.id, tenantName: tenant.displayName }
   const assertion = form.get('client_assertion')
@@ -85,8 +66,9 @@ export function checkCredential(
   const secret = form.get('client_secret')
   if (secret === null || secret === '') return loginRefusal(7000218, words)
   if (registration.expiredSecrets.some((each) => same(each, secret))) return loginRefusal(7000222, words)
-  if (!registration.secrets.some((each) => same(each, secret))) return loginRefusal(7000215, words)
-  return null
+  const known = registration.secrets.find((each) => same(each, secret))
+  if (known === undefined) return loginRefusal(7000215, words)
+  return hasEnded(registration, known) ? loginRefusal(7000222, words) : null
 }
 
 function same(left: string, right: string): boolean {

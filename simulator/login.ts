@@ -3,7 +3,9 @@ import { enterDeviceCode, startDeviceCode } from './device-code.ts'
 import { loginError, loginRefusal } from './login-errors.ts'
 import { checkCredential, findTenant } from './login-context.ts'
 import type { LoginContext } from './login-context.ts'
+import { findRegistration, mayServe } from './registrations.ts'
 import { graphAudiences } from './resources.ts'
+import { stateOf } from './tenant-apps.ts'
 import { userGrants } from './user-grants.ts'
 import type { AppState, SimRequest, SimResponse } from './types.ts'
 
@@ -123,11 +125,9 @@ function token(name: string, request: SimRequest, context: LoginContext): SimRes
   if (!graphAudiences(context.origin).includes(resource))
     return loginRefusal(500011, { ...words, scope: resource })
 
-  const registration = [context.registration, ...context.ownRegistrations].find(
-    (each) => each.clientId === clientId,
-  )
-  if (registration === undefined) return loginRefusal(700016, words)
-  const refused = context.refusalFor(tenant) ?? lastingRefusals[tenant.app.state]
+  const registration = findRegistration(context.registrations, clientId)
+  if (registration === null || !mayServe(registration, tenant.id)) return loginRefusal(700016, words)
+  const refused = context.refusalFor(tenant) ?? lastingRefusals[stateOf(tenant, clientId)]
   if (refused !== null) return loginRefusal(refused, words)
   const wrong = checkCredential(form, tenant, { origin: context.origin, registration })
   if (wrong !== null) return wrong

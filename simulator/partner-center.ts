@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Cloud } from './cloud.ts'
 import { appRoleIds } from './graph/app-roles.ts'
+import { customersOf } from './relationships.ts'
 import { partnerCenterAudiences } from './resources.ts'
 import { groupsAbove, rolesThroughGdap } from './sign-ins.ts'
 import { graphAppId } from './tokens.ts'
-import { grantScopes, partnerGroups, partnerScopes } from './tenants.ts'
+import { grantScopes, removePrincipal } from './tenant-apps.ts'
+import { partnerScopes } from './tenants.ts'
 import type { SimRequest, SimResponse, TenantHandle } from './types.ts'
 
 const consentSchema = z.object({
@@ -22,7 +24,8 @@ const consentRoles = [
   '158c047a-c907-4556-b7ef-446551a6b5f7',
 ]
 
-const recent = new WeakMap<Cloud, number[]>()
+/** When each app asked lately. */
+const recent = new WeakMap<Cloud, Map<string, number[]>>()
 
 /** Answers `/v1/customers...` as Partner Center would, `/partner-center` before it or not; null for other paths. */
 export function handlePartnerCenter(request: SimRequest, cloud: Cloud): SimResponse | null {
@@ -38,16 +41,17 @@ export function handlePartnerCenter(request: SimRequest, cloud: Cloud): SimRespo
   if (claims.scp === undefined)
     return failure(401, 401, 'App-only tokens are not accepted; app and user are needed.')
   if (claims.amr?.includes('mfa') !== true) return failure(401, 900421, 'MFA required.')
-  const partner = cloud.tenant(cloud.partnerTenantId)
-  if (claims.tid !== partner.id || !groupsAbove(partner, claims.oid).has(partnerGroups.adminAgents)) {
+  const partner = cloud.partners.find(({ id }) => id === claims.tid)
+  const agents = partner?.partnerGroups?.adminAgents ?? ''
+  if (partner === undefined || !groupsAbove(partner, claims.oid).has(agents)) {
     return failure(403, 403, 'Access denied: the user is not a member of AdminAgents.')
   }
-  const customers = cloud.tenants.filter(({ gdap }) => gdap.length > 0)
+  const customers = customersOf(partner.id, cloud.tenants)
   if (customerId === undefined) return list(request, customers)
   const customer = customers.find(({ id }) => id === customerId.toLowerCase())
   if (customer === undefined) return failure(404, 2000, 'The customer was not found.')
   if (consents === undefined) return { status: 200, headers: {}, body: customerBody(customer) }
-  if (throttled(cloud)) {
+  if (throttled(claims.appid, cloud)) {
     return { ...failure(429, 429, 'Too many requests.'), headers: { 'retry-after': '1' } }
   }
   const roles = rolesThroughGdap(partner, claims.oid, customer)
@@ -67,6 +71,7 @@ function consent(request: SimRequest, customer: TenantHandle, callerAppId: strin
   if (applicationId.toLowerCase() !== callerAppId) {
     return failure(400, 2000, 'The applicationId is not that of the calling application.')
   }
+  const app = customer.appOf(callerAppId)
   // One by one, so that nothing is granted where a later one is wrong.
   for (const { enterpriseApplicationId: api, scope } of applicationGrants) {
     if (api.toLowerCase() !== graphAppId) {
@@ -74,32 +79,31 @@ function consent(request: SimRequest, customer: TenantHandle, callerAppId: strin
     }
     const unknown = split(scope).find((each) => !appRoleIds.has(each) && !partnerScopes.includes(each))
     if (unknown !== undefined) return failure(400, 2000, `The scope ${unknown} is unknown.`)
-    if (customer.app.delegated.some(({ resourceAppId }) => resourceAppId === graphAppId)) {
+    if (app.delegated.some(({ resourceAppId }) => resourceAppId === graphAppId)) {
       return failure(409, 2000, 'Permission entry already exists.')
     }
   }
-  for (const { scope } of applicationGrants) grantScopes(customer, graphAppId, split(scope))
+  for (const { scope } of applicationGrants) grantScopes(app, graphAppId, split(scope))
   return { status: 201, headers: {}, body: read.data }
 }
 
 function withdraw(appId: string, customer: TenantHandle, callerAppId: string, cloud: Cloud): SimResponse {
-  const { app } = customer
+  const app = customer.appOf(callerAppId)
   if (appId.toLowerCase() !== callerAppId || app.delegated.length === 0) {
     return failure(404, 2000, 'There is no such consent.')
   }
   app.delegated = []
-  if (cloud.signIns.settings.deleteTakesPrincipal) {
-    Object.assign(app, { state: 'no-service-principal', roles: [], late: null })
-  }
+  if (cloud.signIns.settings.deleteTakesPrincipal) removePrincipal(app)
   return { status: 200, headers: {}, body: undefined }
 }
 
-function throttled(cloud: Cloud): boolean {
+function throttled(appId: string, cloud: Cloud): boolean {
   const now = Date.now()
-  const asked = (recent.get(cloud) ?? []).filter((at) => now - at < 1000)
+  const byApp = recent.get(cloud) ?? new Map<string, number[]>()
+  const asked = (byApp.get(appId) ?? []).filter((at) => now - at < 1000)
   const over = asked.length >= cloud.signIns.settings.consentsPerSecond
   if (!over) asked.push(now)
-  recent.set(cloud, asked)
+  recent.set(cloud, byApp.set(appId, asked))
   return over
 }
 

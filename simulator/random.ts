@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /** A reproducible source of numbers in [0, 1): mulberry32, enough for choosing names and faults. */
 export type Random = () => number
 
@@ -43,4 +45,10 @@ export function guid(random: Random): string {
   const hex = words.join('')
   const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`
+}
+
+/** A GUID that is always the same for the same words. */
+export function derivedId(...words: string[]): string {
+  const hex = createHash('sha256').update(words.join('/')).digest('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }

@@ -42,7 +42,13 @@ export interface SignIns {
   settings: {
     /** Whoever opens the consent page may consent for the organisation. */
     mayConsent: boolean
-    /** Roles that are granted show in tokens this much later. */
+    /** Consent grants only these of the app roles that it asks for; null = all. */
+    grantOnly: string[] | null
+    /** Id of the tenant whose admin signs in to give consent, whichever tenant was asked for; null = that one's. */
+    answersAsTenant: string | null
+    /** A bad redirect URI is told after consent was stored instead of before anybody is asked. */
+    checksRedirectLate: boolean
+    /** Roles that are granted show in tokens this much later, each app's for itself. */
     rolesDelayMs: number
     /** Seconds between two polls of a device code; faster ones are told to slow down. */
     deviceIntervalSeconds: number
@@ -64,6 +70,9 @@ export function createSignIns(): SignIns {
     refused: new Map(),
     settings: {
       mayConsent: true,
+      grantOnly: null,
+      answersAsTenant: null,
+      checksRedirectLate: false,
       rolesDelayMs: 0,
       deviceIntervalSeconds: 5,
       deviceLifetimeSeconds: 900,
@@ -83,6 +92,18 @@ export function findPerson(tenant: TenantHandle, name: string): DirectoryUser | 
   const { directory } = tenant
   const user = directory.users.find(name.toLowerCase()) ?? directory.findUserByName(name)
   return user?.state === 'live' && user.properties['accountEnabled'] === true ? user : null
+}
+
+/** The partner's person of that name or id, whichever partner's it is, with their tenant. */
+export function findTechnician(
+  partners: readonly TenantHandle[],
+  name: string,
+): { home: TenantHandle; user: DirectoryUser } | null {
+  for (const home of partners) {
+    const user = findPerson(home, name)
+    if (user !== null) return { home, user }
+  }
+  return null
 }
 
 /** Ids of all live groups that an object is in, through other groups too. */
@@ -107,7 +128,8 @@ export function rolesThroughGdap(
   now = Date.now(),
 ): string[] | 50020 | 50177 {
   const active = customer.gdap.filter(
-    ({ status, endsAt }) => status === 'active' && (endsAt === null || endsAt.getTime() > now),
+    ({ partnerTenantId, status, endsAt }) =>
+      partnerTenantId === partner.id && status === 'active' && (endsAt === null || endsAt.getTime() > now),
   )
   if (active.length === 0) return 50020
   const groups = groupsAbove(partner, userId)

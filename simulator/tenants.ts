@@ -1,12 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import { Directory } from './directory/directory.ts'
 import { ascii, companyName } from './names.ts'
 import { between, guid, seededRandom } from './random.ts'
 import type { Random } from './random.ts'
 import { seedDirectory } from './seed.ts'
+import { relationship } from './relationships.ts'
 import { partnerCenterAppId } from './resources.ts'
+import { unknownApp } from './tenant-apps.ts'
 import { graphAppId } from './tokens.ts'
-import type { GdapRelationship, TenantApp, TenantHandle } from './types.ts'
+import type { PartnerGroups, TenantApp, TenantHandle } from './types.ts'
 
 /** App roles that the app asks for in every tenant. */
 export const customerRoles = [
@@ -20,14 +21,6 @@ export const customerRoles = [
   'Member.Read.Hidden',
 ]
 
-/** Role template ids of the pair that pre-consent needs, and of two usual ones. */
-export const gdapRoles = {
-  applicationAdministrator: '9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3',
-  privilegedRoleAdministrator: 'e8611ab8-c189-46e8-94e1-60213ab1f814',
-  directoryReaders: '88d8e3e3-8f55-4a1e-953a-9b9898b8876b',
-  userAdministrator: 'fe930be7-5e62-47db-91af-98c3a49a38b1',
-}
-
 /** Delegated scopes that the registration has consented in the partner tenant, for Graph. */
 export const partnerScopes = [
   'User.Read',
@@ -38,42 +31,17 @@ export const partnerScopes = [
   'Directory.Read.All',
 ]
 
-/** Security groups of the partner: members of the first may use Partner Center, the others hold roles at customers. */
-export const partnerGroups = {
-  adminAgents: 'ad3a6e17-0000-4000-8000-000000000001',
-  applicationAdministrators: 'ad3a6e17-0000-4000-8000-000000000002',
-  privilegedRoleAdministrators: 'ad3a6e17-0000-4000-8000-000000000003',
-}
+/** The first partner's groups. */
+export const partnerGroups: PartnerGroups = groupsOfPartner(0)
 
-/** Grants app roles, making the service principal where there is none; tokens show them after the delay. */
-export function grantRoles(app: TenantApp, roles: readonly string[], delayMs: number): void {
-  createPrincipal(app)
-  const shown = app.late !== null && app.late.until > Date.now() ? app.late.roles : app.roles
-  app.late = delayMs === 0 ? null : { roles: [...shown], until: Date.now() + delayMs }
-  app.roles = [...new Set([...app.roles, ...roles])]
-}
-
-/** Adds delegated scopes for everybody, making the service principal where there is none. */
-export function grantScopes(tenant: TenantHandle, resourceAppId: string, scopes: readonly string[]): void {
-  createPrincipal(tenant.app)
-  const found = tenant.app.delegated.find((grant) => grant.resourceAppId === resourceAppId)
-  if (found === undefined) {
-    tenant.app.delegated.push({
-      id: randomBytes(24).toString('base64url'),
-      resourceAppId,
-      scopes: [...scopes],
-    })
-  } else found.scopes = [...new Set([...found.scopes, ...scopes])]
-}
-
-/** What was granted to a principal that is gone is gone with it. */
-function createPrincipal(app: TenantApp): void {
-  if (app.state === 'no-service-principal') Object.assign(app, { roles: [], late: null, delegated: [] })
-  app.state = 'ready'
+function groupsOfPartner(index: number): PartnerGroups {
+  const id = (last: number): string =>
+    `ad3a6e17-0000-4000-8${String(index).padStart(3, '0')}-00000000000${last}`
+  return { adminAgents: id(1), applicationAdministrators: id(2), privilegedRoleAdministrators: id(3) }
 }
 
 /** AdminAgents and the groups with GDAP roles; the first two technicians are in all, the third may only enter. */
-function seedPartnerGroups(directory: Directory): void {
+function seedPartnerGroups(directory: Directory, groups: PartnerGroups): void {
   const add = (id: string, displayName: string, members: { id: string }[]): void => {
     directory.addGroup({ id, displayName, mailNickname: ascii(displayName), securityEnabled: true })
     for (const member of members) directory.addMember(id, member.id)
@@ -83,13 +51,9 @@ function seedPartnerGroups(directory: Directory): void {
       state === 'live' && properties['accountEnabled'] === true && properties['userType'] === 'Member',
   )
   const technicians = people.length > 3 ? people.slice(1) : people
-  add(partnerGroups.adminAgents, 'AdminAgents', technicians.slice(0, 3))
-  add(partnerGroups.applicationAdministrators, 'GDAP Application Administrators', technicians.slice(0, 2))
-  add(
-    partnerGroups.privilegedRoleAdministrators,
-    'GDAP Privileged Role Administrators',
-    technicians.slice(0, 2),
-  )
+  add(groups.adminAgents, 'AdminAgents', technicians.slice(0, 3))
+  add(groups.applicationAdministrators, 'GDAP Application Administrators', technicians.slice(0, 2))
+  add(groups.privilegedRoleAdministrators, 'GDAP Privileged Role Administrators', technicians.slice(0, 2))
 }
 
 interface Sizing {
@@ -97,15 +61,36 @@ interface Sizing {
   users?: number
   sizes?: number[]
   groupsPerTenant?: number
+  partners?: number
 }
 
-/** The partner and its customers; a directory is filled when it is first looked at, so 900 customers cost nothing. */
-export function planTenants(options: Sizing, seed: number): TenantHandle[] {
+/**
+ * The partner and its customers, then further partners without any customer. A directory is filled when it is first
+ * looked at, so 900 customers cost nothing.
+ */
+export function planTenants(
+  options: Sizing,
+  seed: number,
+  clientId = guid(seededRandom(seed)),
+): TenantHandle[] {
   const customers =
     options.customers ?? (options.sizes === undefined ? 3 : Math.max(0, options.sizes.length - 1))
   const random = seededRandom(seed * 7919 + 1)
   const sizes = tenantSizes(options, customers, random)
-  return sizes.map((size, index) => planTenant(index, size, options.groupsPerTenant, random))
+  const plan = { groups: options.groupsPerTenant, clientId }
+  const tenants: TenantHandle[] = []
+  for (const [index, userCount] of sizes.entries()) {
+    const [partner] = tenants
+    const tenant = planTenant({ ...plan, index, userCount, partner: index === 0 ? 0 : null }, random)
+    if (partner !== undefined) tenant.gdap.push(relationship(partner, tenant, tenant.displayName, random))
+    tenants.push(tenant)
+  }
+  // From a source of their own: what comes before is the same with them and without.
+  const others = seededRandom(seed * 7919 + 2)
+  for (let partner = 1; partner < (options.partners ?? 1); partner += 1) {
+    tenants.push(planTenant({ ...plan, index: 0, userCount: 12, partner }, others))
+  }
+  return tenants
 }
 
 /** Users per tenant: a partner of some 30, then a few large customers and a long tail of small ones, in no order. */
@@ -128,14 +113,19 @@ function tenantSizes(options: Sizing, customers: number, random: Random): number
   return [partner, ...planned]
 }
 
-function planTenant(
-  index: number,
-  userCount: number,
-  groups: number | undefined,
-  random: Random,
-): TenantHandle {
+interface Plan {
+  /** Place among the first partner and its customers. */
+  index: number
+  userCount: number
+  groups: number | undefined
+  /** Which partner it is, from 0; null = a customer. */
+  partner: number | null
+  clientId: string
+}
+
+function planTenant({ index, userCount, groups, partner, clientId }: Plan, random: Random): TenantHandle {
   const id = guid(random)
-  const displayName = index === 0 ? 'Contoso Managed Services' : companyName(index - 1)
+  const displayName = partner === null ? companyName(index - 1) : partnerName(partner)
   const slug = ascii(displayName)
   const defaultDomain = `${displayName.toLowerCase().replace(/[^a-z0-9]+/g, '-')}.example`
   const domains = [defaultDomain, `${slug}.onmicrosoft.com`]
@@ -143,6 +133,9 @@ function planTenant(
   if (index % 5 === 2) domains.push(`${slug}-group.example`)
   const directorySeed = Math.floor(random() * 4_294_967_296)
   let directory: Directory | undefined
+  const partnerGroups = partner === null ? null : groupsOfPartner(partner)
+  const app = defaultApp(guid(random), partner !== null)
+  const apps = new Map([[clientId.toLowerCase(), app]])
   return {
     id,
     displayName,
@@ -152,7 +145,7 @@ function planTenant(
     get directory() {
       if (directory === undefined) {
         directory = new Directory({ tenantId: id, displayName, domains })
-        const own = index === 0 ? Object.keys(partnerGroups).length : 0
+        const own = partnerGroups === null ? 0 : Object.keys(partnerGroups).length
         const seeded = groups === undefined ? undefined : Math.max(0, groups - own)
         seedDirectory(directory, {
           seed: directorySeed,
@@ -161,58 +154,42 @@ function planTenant(
           displayName,
           domains,
         })
-        if (index === 0) seedPartnerGroups(directory)
+        if (partnerGroups !== null) seedPartnerGroups(directory, partnerGroups)
         directory.settle()
       }
       return directory
     },
-    app: {
-      state: 'ready',
-      servicePrincipalId: guid(random),
-      roles: [...customerRoles, ...(index === 0 ? ['DelegatedAdminRelationship.Read.All'] : [])],
-      late: null,
-      delegated:
-        index === 0
-          ? [
-              { id: 'partner-graph', resourceAppId: graphAppId, scopes: [...partnerScopes] },
-              { id: 'partner-center', resourceAppId: partnerCenterAppId, scopes: ['user_impersonation'] },
-            ]
-          : [],
+    app,
+    apps,
+    appOf(appId) {
+      const key = appId.toLowerCase()
+      const found = apps.get(key) ?? unknownApp(id, key)
+      apps.set(key, found)
+      return found
     },
-    gdap: index === 0 ? [] : [relationship(id, displayName, random)],
+    partnerGroups,
+    gdap: [],
+    unlistedFor: new Set(),
   }
 }
 
-/** A relationship with an approved partner: active, with the roles that pre-consent needs. */
-export function relationship(tenantId: string, displayName: string, random: Random): GdapRelationship {
-  const day = 86_400_000
-  const createdAt = new Date(Date.now() - between(random, 30, 500) * day)
-  const activatedAt = new Date(createdAt.getTime() + between(random, 1, 72) * 3_600_000)
-  const roles = Object.values(gdapRoles)
+function partnerName(index: number): string {
+  if (index === 0) return 'Contoso Managed Services'
+  return `Fabrikam Managed Services${index > 1 ? ` ${index}` : ''}`
+}
+
+/** The multi-tenant app where it was consented long ago. */
+function defaultApp(servicePrincipalId: string, isPartner: boolean): TenantApp {
   return {
-    id: `${guid(random)}-${guid(random)}`,
-    displayName: `Contoso managed services ${displayName}`,
-    customerTenantId: tenantId,
-    status: 'active',
-    roles,
-    createdAt,
-    activatedAt,
-    endsAt: new Date(activatedAt.getTime() + 730 * day),
-    autoExtendDuration: random() < 0.7 ? 'P180D' : 'PT0S',
-    duration: 'P730D',
-    assignments: [
-      {
-        id: guid(random),
-        status: 'active',
-        groupId: partnerGroups.applicationAdministrators,
-        roles: roles.filter((role) => role !== gdapRoles.privilegedRoleAdministrator),
-      },
-      {
-        id: guid(random),
-        status: 'active',
-        groupId: partnerGroups.privilegedRoleAdministrators,
-        roles: [gdapRoles.privilegedRoleAdministrator],
-      },
-    ],
+    state: 'ready',
+    servicePrincipalId,
+    roles: [...customerRoles, ...(isPartner ? ['DelegatedAdminRelationship.Read.All'] : [])],
+    late: null,
+    delegated: isPartner
+      ? [
+          { id: 'partner-graph', resourceAppId: graphAppId, scopes: [...partnerScopes] },
+          { id: 'partner-center', resourceAppId: partnerCenterAppId, scopes: ['user_impersonation'] },
+        ]
+      : [],
   }
 }

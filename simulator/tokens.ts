@@ -2,6 +2,7 @@ import { createHash, generateKeyPair, randomBytes, randomUUID, sign, verify } fr
 import type { KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { z } from 'zod'
+import { shownRoles } from './tenant-apps.ts'
 import type { TenantHandle } from './types.ts'
 
 /** Microsoft Graph's own app id, the same in every tenant. */
@@ -12,6 +13,8 @@ const claimsSchema = z.object({
   iss: z.string(),
   appid: z.string(),
   tid: z.string(),
+  /** Of the tenant that whoever is signed in belongs to. */
+  idp: z.string(),
   exp: z.number(),
   nbf: z.number(),
   oid: z.string(),
@@ -86,8 +89,9 @@ export async function createTokenIssuer(): Promise<TokenIssuer> {
 
     issue({ tenant, appId, audience, lifetimeSeconds }) {
       const now = Math.floor(Date.now() / 1000)
-      const { servicePrincipalId, late } = tenant.app
-      const roles = late !== null && late.until > Date.now() ? late.roles : tenant.app.roles
+      const app = tenant.appOf(appId)
+      const { servicePrincipalId } = app
+      const roles = shownRoles(app)
       return encode(privateKey, keyId, {
         aud: audience,
         iss: `https://sts.windows.net/${tenant.id}/`,

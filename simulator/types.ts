@@ -1,5 +1,5 @@
 import type { Directory } from './directory/directory.ts'
-import type { AppRegistration } from './login-context.ts'
+import type { AppRegistration } from './registrations.ts'
 
 /** One request to Graph, after the token was checked and before anything is answered. */
 export interface SimRequest {
@@ -92,7 +92,8 @@ export interface GraphContext {
   appId: string
   /** Who is signed in; null for a token of the app itself. */
   user: GraphCaller | null
-  registration: AppRegistration
+  /** All app registrations there are, the multi-tenant one first. */
+  registrations: readonly AppRegistration[]
   /** Delay of roles that are granted now. */
   rolesDelayMs: number
   faults: FaultView
@@ -104,10 +105,10 @@ export interface GraphContext {
   now(): number
 }
 
-/** Why our app gets no token for a tenant; null = it does. */
+/** Why an app gets no token for a tenant; `ready` = it does. `tenant-gone` of the Default app is so for all apps. */
 export type AppState = 'ready' | 'no-service-principal' | 'disabled' | 'blocked-by-policy' | 'tenant-gone'
 
-/** Our app in one tenant: the service principal and the roles granted to it. */
+/** One app in one tenant: the service principal and what is granted to it. */
 export interface TenantApp {
   state: AppState
   /** Object id of the service principal in this tenant. */
@@ -118,6 +119,13 @@ export interface TenantApp {
   late: { roles: string[]; until: number } | null
   /** Delegated scopes consented for everybody (AllPrincipals), one a resource. */
   delegated: DelegatedGrant[]
+}
+
+/** Object ids of security groups: members of the first may use Partner Center, the others hold roles at customers. */
+export interface PartnerGroups {
+  adminAgents: string
+  applicationAdministrators: string
+  privilegedRoleAdministrators: string
 }
 
 export interface DelegatedGrant {
@@ -138,9 +146,11 @@ export type RelationshipStatus =
   | 'expired'
   | 'terminated'
 
-/** A GDAP relationship as the partner sees it, plus what its access assignments grant. */
+/** A GDAP relationship as its partner sees it, plus what its access assignments grant. */
 export interface GdapRelationship {
   id: string
+  /** The one partner that has it and sees it. */
+  partnerTenantId: string
   displayName: string
   customerTenantId: string
   status: RelationshipStatus
@@ -173,9 +183,18 @@ export interface TenantHandle {
   /** Users it is seeded with; known without filling the directory. Decides the quota class. */
   readonly userCount: number
   readonly directory: Directory
-  app: TenantApp
-  /** Relationships of this customer with the partner; empty for the partner itself. */
+  /** The multi-tenant (Default) app here: `appOf` its client id. */
+  readonly app: TenantApp
+  /** Every app that was ever looked for here, by client id in lower case. */
+  readonly apps: ReadonlyMap<string, TenantApp>
+  /** An app here, by client id, case-blind; without consent its state is `no-service-principal`. */
+  appOf(clientId: string): TenantApp
+  /** The groups that a partner's people act by; null = this tenant is no partner. */
+  readonly partnerGroups: PartnerGroups | null
+  /** Relationships of this customer with its partners; empty for a partner. */
   gdap: GdapRelationship[]
+  /** Partners in whose lists of customers this one is missing, whatever its relationships are. */
+  readonly unlistedFor: Set<string>
 }
 
 export interface TruthLicense {

@@ -106,11 +106,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         log,
         retryMs: discoveryRetryMs(config.intervals.discoveryMs),
       },
+      consent: { proof: { db, graph, log }, queues },
       tick: () =>
         runTick({
           db,
           queues,
           intervals: config.intervals,
+          defaultClientId: config.defaultApp?.clientId ?? null,
           ...(healAfterMs !== undefined && { healAfterMs }),
         }),
     })
@@ -152,6 +154,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         graph,
         keyRing: await openKeyRing(config),
         defaultApp: config.defaultApp,
+        cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,
         http: config.http,

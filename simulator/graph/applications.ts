@@ -1,16 +1,17 @@
+import { derivedId } from '../random.ts'
+import type { AppRegistration } from '../registrations.ts'
 import type { GraphContext, SimRequest, SimResponse } from '../types.ts'
 import { noObject, ok, unknownSegment, unsupportedQuery } from './answers.ts'
 import { guarded } from './guard.ts'
 import { contextUrl } from './page-token.ts'
 import { option } from './query.ts'
 import { rolesFor } from './roles.ts'
-import { derivedId } from './tenant-facts.ts'
 
-/** `/applications`: our app's registration, in the partner tenant only, with the ends of its credentials. */
+/** `/applications`: the registrations that are this tenant's, with the ends of their credentials. */
 export function answerApplications(request: SimRequest, context: GraphContext, rest: string[]): SimResponse {
   return guarded(context, null, rolesFor.servicePrincipals, () => {
-    const { registration, tenant, origin } = context
-    const own = tenant.gdap.length === 0 ? [application(context)] : []
+    const { registrations, tenant, origin } = context
+    const own = registrations.filter(({ homeTenantId }) => homeTenantId === tenant.id).map(application)
     const [id, more] = rest
     if (more !== undefined) return unknownSegment(more)
     if (id === undefined) {
@@ -20,30 +21,33 @@ export function answerApplications(request: SimRequest, context: GraphContext, r
       if (appId === undefined) return unsupportedQuery('Applications are filtered by appId only.')
       return ok({
         '@odata.context': contextUrl(origin, 'applications', null),
-        value: own.filter(() => appId === null || appId === registration.clientId),
+        value: own.filter((each) => appId === null || appId === each.appId),
       })
     }
-    const found = own.find((each) => each.id === id || id.toLowerCase() === `appid=${registration.clientId}`)
+    const found = own.find((each) => each.id === id || id.toLowerCase() === `appid=${each.appId}`)
     return found === undefined ? noObject(id) : ok(found)
   })
 }
 
-function application({ registration, tenant }: GraphContext) {
+function application(registration: AppRegistration) {
+  const { clientId, homeTenantId, secrets, expiredSecrets, secretEnds, secretEndsAt } = registration
+  // Entra goes on showing a secret that has ended, until somebody deletes it.
+  const shown = [...secrets, ...expiredSecrets.filter((each) => secretEnds.has(each))]
   return {
-    id: derivedId(tenant.id, registration.clientId),
-    appId: registration.clientId,
-    displayName: 'entra-sync',
-    signInAudience: 'AzureADMultipleOrgs',
+    id: derivedId(homeTenantId, clientId),
+    appId: clientId,
+    displayName: registration.displayName,
+    signInAudience: registration.singleTenant ? 'AzureADMyOrg' : 'AzureADMultipleOrgs',
     web: { redirectUris: registration.redirectUris ?? [] },
-    passwordCredentials: registration.secrets.map((secret, index) => ({
-      keyId: derivedId(registration.clientId, `secret ${index}`),
+    passwordCredentials: shown.map((secret, index) => ({
+      keyId: derivedId(clientId, 'secret', secret),
       displayName: `Secret ${index + 1}`,
       hint: secret.slice(0, 3),
       secretText: null,
-      endDateTime: registration.secretEndsAt.toISOString(),
+      endDateTime: (secretEnds.get(secret) ?? secretEndsAt).toISOString(),
     })),
     keyCredentials: registration.certificates.map((certificate) => ({
-      keyId: derivedId(registration.clientId, certificate.fingerprint256),
+      keyId: derivedId(clientId, certificate.fingerprint256),
       type: 'AsymmetricX509Cert',
       usage: 'Verify',
       displayName: certificate.subject,

@@ -1,7 +1,8 @@
+import { derivedId } from '../random.ts'
+import type { AppRegistration } from '../registrations.ts'
 import { graphAppId } from '../tokens.ts'
-import type { GraphContext } from '../types.ts'
+import type { GraphContext, TenantApp } from '../types.ts'
 import { appRoleIds } from './app-roles.ts'
-import { derivedId } from './tenant-facts.ts'
 
 export interface Assignment {
   id: string
@@ -20,21 +21,30 @@ export function graphPrincipalId(tenantId: string, appId = graphAppId): string {
   return derivedId(tenantId, appId)
 }
 
-/** Object id of our app's service principal in the tenant. */
-export function principalIdOf({ tenant }: GraphContext): string {
-  return tenant.app.servicePrincipalId.toLowerCase()
+/** An app that has a service principal in the tenant. */
+export interface AppPrincipal {
+  id: string
+  registration: AppRegistration
+  app: TenantApp
 }
 
-/** A role of our app in the tenant as Graph tells it. */
-export function assignmentOf(context: GraphContext, role: string): Assignment {
-  const { tenant } = context
+/** All of them, the multi-tenant app's first. */
+export function appPrincipals({ tenant, registrations }: GraphContext): AppPrincipal[] {
+  return registrations
+    .map((registration) => ({ registration, app: tenant.appOf(registration.clientId) }))
+    .filter(({ app }) => app.state !== 'no-service-principal')
+    .map((each) => ({ ...each, id: each.app.servicePrincipalId.toLowerCase() }))
+}
+
+/** A role of an app in the tenant as Graph tells it. */
+export function assignmentOf({ tenant }: GraphContext, principal: AppPrincipal, role: string): Assignment {
   return {
-    id: Buffer.from(derivedId(tenant.id, role).replaceAll('-', ''), 'hex').toString('base64url'),
+    id: Buffer.from(derivedId(principal.id, role).replaceAll('-', ''), 'hex').toString('base64url'),
     deletedDateTime: null,
     appRoleId: appRoleIds.get(role) ?? derivedId('app role', role),
     createdDateTime: `${new Date(tenant.directory.createdAt).toISOString().slice(0, 19)}Z`,
-    principalDisplayName: 'entra-sync',
-    principalId: principalIdOf(context),
+    principalDisplayName: principal.registration.displayName,
+    principalId: principal.id,
     principalType: 'ServicePrincipal',
     resourceDisplayName: 'Microsoft Graph',
     resourceId: graphPrincipalId(tenant.id),

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { Organization, SubscribedSku } from '@microsoft/microsoft-graph-types'
+import { derivedId } from '../random.ts'
 import type { GraphContext, SimRequest, SimResponse } from '../types.ts'
 import { noObject, ok, unknownSegment } from './answers.ts'
 import { guarded } from './guard.ts'
@@ -86,10 +86,4 @@ function answerAll(
   if (id === undefined) return ok({ '@odata.context': context, value: all.map(render) })
   const found = all.find((each) => each.id.toLowerCase() === id.toLowerCase())
   return found === undefined ? noObject(id) : ok({ '@odata.context': `${context}/$entity`, ...render(found) })
-}
-
-/** A GUID that is always the same for the same words. */
-export function derivedId(...words: string[]): string {
-  const hex = createHash('sha256').update(words.join('/')).digest('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }

@@ -445,7 +445,7 @@ export type ConsentMethod = 'admin_consent' | 'pre_consent' | 'check_now' | 'fou
 export interface ConsentsTable {
   entra_tenant_id: string
   app_id: string
-  status: Generated<ConsentStatus>
+  status: Generated<ConsentStatus | null>
   granted_roles: Generated<string[]>
   missing_roles: Generated<string[]>
   missing_optional_roles: Generated<string[]>

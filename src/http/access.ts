@@ -23,8 +23,11 @@ export interface Access {
 export const dashboardPath = '/queues'
 export const stylesheetPath = '/console.css'
 
+/** Where an admin's link leads to, and where Microsoft sends them back to; some put a slash behind it. */
+export const consentPaths = ['/consent/start', '/consent-callback', '/consent-callback/']
+
 /** Routes that answer without sign-in. /metrics has a rule of its own. Everything else is denied by default. */
-export const openRoutes = ['/livez', '/readyz', '/sign-in', stylesheetPath]
+export const openRoutes = ['/livez', '/readyz', '/sign-in', stylesheetPath, ...consentPaths]
 const loopback = /^(127\.|::1$|::ffff:127\.)/
 
 export const cookieName = (secure: boolean): string => (secure ? '__Host-entra-sync' : 'entra-sync')

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
-import { dashboardPath, stylesheetPath, type HttpEnv } from './access.ts'
+import { consentPaths, dashboardPath, stylesheetPath, type HttpEnv } from './access.ts'
 
 /**
  * Security headers of every answer. Scripts come from this server only and never inline, which is what an injected
@@ -31,8 +31,8 @@ export function securityHeaders(secure: boolean): MiddlewareHandler<HttpEnv> {
     )
     headers.set('X-Content-Type-Options', 'nosniff')
     headers.set('X-Frame-Options', 'DENY')
-    // Not no-referrer: browsers then send `Origin: null` with our own sign-in form, which we refuse.
-    headers.set('Referrer-Policy', 'same-origin')
+    // Elsewhere not no-referrer: browsers then send `Origin: null` with our own forms, which we refuse.
+    headers.set('Referrer-Policy', consentPaths.includes(pathname) ? 'no-referrer' : 'same-origin')
     headers.set('Cross-Origin-Opener-Policy', 'same-origin')
     headers.set('Cross-Origin-Resource-Policy', 'same-origin')
     headers.set('Permissions-Policy', 'camera=(), microphone=(), geolocation=()')

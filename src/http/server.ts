@@ -9,6 +9,7 @@ import { EntraSyncError, describeError } from '../errors.ts'
 import { dashboardPath, guard, type Access, type HttpEnv } from './access.ts'
 import { addApi } from './api/serve.ts'
 import type { ConsoleDeps } from './console-deps.ts'
+import { addConsent, type ConsentDeps } from './consent/routes.ts'
 import { createDashboard, type DashboardDeps } from './dashboard.ts'
 import { createFailures } from './failures.ts'
 import { securityHeaders } from './headers.ts'
@@ -18,7 +19,7 @@ import { addConsole } from './pages/console.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
 
-export interface HttpDeps extends HealthDeps, DashboardDeps, ConsoleDeps {
+export interface HttpDeps extends HealthDeps, DashboardDeps, ConsoleDeps, ConsentDeps {
   opsTokens: OpsToken[]
   /** null = /metrics answers loopback clients only. */
   metricsToken: string | null
@@ -34,7 +35,7 @@ const largestBody = 1024 * 1024
 /** Requests under way get this long at shutdown; a dashboard polls every few seconds and keeps connections open. */
 const closeGraceMs = 2000
 
-/** Serves probes, metrics, sign-in, the API, the console and the queue dashboard; every other route is denied. */
+/** Serves probes, metrics, sign-in, consent, the API, the console and the queue dashboard; every other route is denied. */
 export async function startHttp(deps: HttpDeps): Promise<HttpServer> {
   const log = deps.log.child({ part: 'http' })
   let port = deps.http.port
@@ -110,6 +111,7 @@ export async function createRoutes(
   addSignIn(app, access, deps.log)
   addApi(app, deps)
   addConsole(app, deps)
+  addConsent(app, deps, access.secure)
   app.route(dashboardPath, createDashboard(deps))
 
   app.notFound((context) => context.json({ error: 'not_found' }, 404))

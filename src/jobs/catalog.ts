@@ -44,6 +44,15 @@ export const catalog = {
       requestedBy: z.string().trim().min(1).max(200).optional(),
     }),
   },
+  'verify-consent': {
+    queue: 'control',
+    payload: z.strictObject({
+      entraTenantId,
+      requestedBy: z.string().trim().min(1).max(200).optional(),
+      /** Consent was given just now: roles that are missing may be on their way. */
+      expectSoon: z.boolean().optional(),
+    }),
+  },
   housekeeping: { queue: 'control', payload: z.strictObject({}) },
 } as const satisfies Record<string, JobEntry>
 

@@ -109,3 +109,54 @@ export async function enqueueDiscovery(
   )
   return job.id ?? ''
 }
+
+/** Adds a proof of one Entra tenant's consent that somebody asked for. */
+export async function enqueueProof(
+  queues: Queues,
+  entraTenantId: string,
+  requestedBy: string,
+  options: { expectSoon?: boolean } = {},
+): Promise<string> {
+  const { expectSoon = false } = options
+  const [id = ''] = await addProofs(queues, priorities.operator, [
+    { data: { entraTenantId, requestedBy, ...(expectSoon && { expectSoon }) } },
+  ])
+  return id
+}
+
+/**
+ * Adds the proofs that are due. Those after the same proof count as one, so that no pile grows where no worker runs;
+ * the one that is just ending does not keep the next one out.
+ */
+export async function enqueueDueProofs(
+  queues: Queues,
+  due: readonly { entraTenantId: string; after: string }[],
+): Promise<void> {
+  const epoch = Math.floor(Date.now() / onceMs)
+  await addProofs(
+    queues,
+    priorities.schedule,
+    due.map(({ entraTenantId, after }) => ({
+      data: { entraTenantId },
+      once: `prove-${entraTenantId}-${after}-${epoch}`,
+    })),
+  )
+}
+
+async function addProofs(
+  queues: Queues,
+  priority: number,
+  proofs: readonly { data: Payload<'verify-consent'>; once?: string }[],
+): Promise<string[]> {
+  if (proofs.length === 0) return []
+  const jobs = await adding(queues.address, () =>
+    queues.control.addBulk(
+      proofs.map(({ data, once }) => ({
+        name: 'verify-consent',
+        data,
+        opts: { priority, ...(once !== undefined && { deduplication: { id: once } }) },
+      })),
+    ),
+  )
+  return jobs.map((job) => job.id ?? '')
+}

@@ -2,19 +2,22 @@ import type { Handlers } from './catalog.ts'
 import { discoverCustomersJob, type DiscoveryJobContext } from './discover-customers.ts'
 import { housekeeping } from './housekeeping.ts'
 import { syncTenant, type SyncJobContext } from './sync-tenant.ts'
+import { verifyConsent, type ProofJobContext } from './verify-consent.ts'
 import { tickJob, type TickResult } from './tick.ts'
 
 export interface HandlerContext {
   sync: SyncJobContext
   discovery: DiscoveryJobContext
+  consent: ProofJobContext
   tick(): Promise<TickResult>
 }
 
 /** The handlers of all jobs, bound to what they need. */
-export function createHandlers({ sync, discovery, tick }: HandlerContext): Handlers {
+export function createHandlers({ sync, discovery, consent, tick }: HandlerContext): Handlers {
   return {
     'sync-tenant': (payload, job) => syncTenant(sync, payload, job),
     'discover-customers': (payload, job) => discoverCustomersJob(discovery, payload, job),
+    'verify-consent': (payload, job) => verifyConsent(consent, payload, job),
     tick: () => tickJob(tick),
     housekeeping: (_, job) => housekeeping({ db: sync.sync.db }, job),
   }

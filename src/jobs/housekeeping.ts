@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { refreshCredentialProblems } from '../consent/apps/credential-expiry.ts'
+import { deleteOldRequests, deleteOldTickets } from '../consent/grants/clean-up.ts'
 import type { Database } from '../db/tables.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
@@ -18,7 +19,7 @@ const runDays = 90
 /**
  * Drops what nobody needs any more: runs after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
- * Opens and closes the problems of credentials that end.
+ * Links for consent that have ended, and the states of admin consents a day later. Opens and closes the problems of credentials that end.
  */
 export async function housekeeping({ db }: HousekeepingContext, job: JobHelpers): Promise<Verdict> {
   const steps: [string, () => Promise<number>][] = [
@@ -27,6 +28,8 @@ export async function housekeeping({ db }: HousekeepingContext, job: JobHelpers)
     ['runs', () => deleteOldRuns(db)],
     ['holds', () => deleteOldHolds(db)],
     ['applied removals', () => deleteAppliedRemovals(db)],
+    ['consent links', () => deleteOldTickets(db, batch)],
+    ['consent states', () => deleteOldRequests(db, batch)],
   ]
   const counts: string[] = []
   for (const [what, step] of steps) {

@@ -5,14 +5,15 @@ export interface TickResult {
   due: number
   healed: number
   discoveries: number
+  proofs: number
 }
 
 /** Runs one tick. The scheduler's own code comes in as a function: jobs don't know the scheduler. */
 export async function tickJob(runTick: () => Promise<TickResult>): Promise<Verdict> {
-  const { due, healed, discoveries } = await runTick()
+  const { due, healed, discoveries, proofs } = await runTick()
   return {
     job: 'completed',
-    result: `${due} due, ${healed} woken again, ${discoveries} discoveries`,
+    result: `${due} due, ${healed} woken again, ${discoveries} discoveries, ${proofs} proofs of consent`,
     again: 'never',
   }
 }

@@ -1,7 +1,8 @@
 import { sql, type Kysely } from 'kysely'
+import { takeDueProofs } from '../consent/grants/due.ts'
 import type { Database } from '../db/tables.ts'
 import { priorities } from '../jobs/catalog.ts'
-import { enqueueDiscovery, enqueueSync, makeDue, type SyncWakeUp } from '../jobs/enqueue.ts'
+import { enqueueDiscovery, enqueueDueProofs, enqueueSync, makeDue, type SyncWakeUp } from '../jobs/enqueue.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { TickResult } from '../jobs/tick.ts'
 import { requestSync } from '../sync/requests.ts'
@@ -13,6 +14,8 @@ export interface TickContext {
   queues: Queues
   intervals: { syncMs: number; discoveryMs: number }
   healAfterMs?: number
+  /** Client id of the Default app; null or none = it is not configured. */
+  defaultClientId?: string | null
 }
 
 /** Entra tenants a tick; the rest is due at the next one, seconds later. */
@@ -39,7 +42,9 @@ export async function runTick(context: TickContext): Promise<TickResult> {
   await enqueueSync(context.queues, ...healed)
   const partners = await takeDiscoveries(context)
   for (const partner of partners) await enqueueDiscovery(context.queues, partner, 'schedule')
-  return { due: due.length, healed: healed.length, discoveries: partners.length }
+  const proofs = await takeDueProofs(context.db, context.defaultClientId ?? null)
+  await enqueueDueProofs(context.queues, proofs)
+  return { due: due.length, healed: healed.length, discoveries: partners.length, proofs: proofs.length }
 }
 
 interface DueRow {

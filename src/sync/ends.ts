@@ -1,3 +1,4 @@
+import { proveConsentSoon } from '../db/consents.ts'
 import { lockEntraTenant, noteFreshness, planNextSync, type SyncedTenant } from '../db/entra-tenants.ts'
 import { releaseLease } from '../db/leases.ts'
 import { closeProblems, openProblem } from '../db/problems.ts'
@@ -124,7 +125,10 @@ async function openProblems(
   const errors = [end.error, ...end.ends.filter((one) => one.collection.required).map((one) => one.error)]
   for (const error of errors) {
     if (error === undefined) continue
-    if (error.kind === 'access_lost') await openProblem(db, tenant.entra_tenant_id, accessProblem(error))
+    if (error.kind === 'access_lost') {
+      await openProblem(db, tenant.entra_tenant_id, accessProblem(error))
+      await proveConsentSoon(db, tenant.entra_tenant_id)
+    }
     if (error.kind === 'wrong_tenant') await openProblem(db, tenant.entra_tenant_id, wrongTenant(error))
     if (error.code === 'poison') await openProblem(db, tenant.entra_tenant_id, poison(3))
   }

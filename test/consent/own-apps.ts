@@ -1,7 +1,8 @@
-import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { sql } from 'kysely'
 import { createAppCertificate } from '../../simulator/certificates.ts'
 import { startCloud, type Cloud } from '../../simulator/cloud.ts'
+import { addSecret, registerOwnApp } from '../../simulator/registrations.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { openGraph, type ConfiguredGraph } from '../../src/graph-of-config.ts'
 import { testCa } from '../harness/ca.ts'
@@ -17,7 +18,7 @@ export interface OwnApps {
   config: Config
   partner: string
   customer: string
-  /** Registers an app of the partner's own with Microsoft. */
+  /** Registers an app of the partner's own with Microsoft, consented in both tenants already. */
   register(): {
     clientId: string
     secret(): string
@@ -61,24 +62,11 @@ export async function openOwnApps(): Promise<OwnApps> {
     partner,
     customer,
     register() {
-      const registration = {
-        clientId: randomUUID(),
-        secrets: [] as string[],
-        expiredSecrets: [] as string[],
-        certificates: [] as X509Certificate[],
-        secretEndsAt: new Date(Date.now() + 180 * 86_400_000),
-        redirectUris: null,
-        requiredRoles: [],
-        requiredScopes: [],
-        allowPublicClient: true,
-      }
-      cloud.ownRegistrations.push(registration)
+      const registration = registerOwnApp(cloud, { requiredRoles: [], grantedIn: 'everywhere' })
       return {
         clientId: registration.clientId,
         secret() {
-          const secret = `own8Q~${randomBytes(24).toString('base64url')}`
-          registration.secrets.push(secret)
-          return secret
+          return addSecret(registration)
         },
         async certificate() {
           const { privateKeyPem, certificatePem } = await createAppCertificate('own app')

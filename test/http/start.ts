@@ -44,6 +44,7 @@ export async function startTestHttp(
     graph,
     keyRing: await openKeyRing(config),
     defaultApp: config.defaultApp,
+    cloud: config.cloud,
     payloadSchemas: payloadSchemas(),
     syncIntervalMs: 60_000,
     http: { host: '127.0.0.1', port: 0, publicUrl: 'http://localhost:8080' },

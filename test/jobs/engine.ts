@@ -65,6 +65,18 @@ export async function startEngine(backend: Backend, sizes: number[]): Promise<En
         retryMs: 1000,
         appIdFor: () => opened.cloud.clientId,
       },
+      consent: {
+        proof: {
+          db: database.db,
+          log,
+          graph: {
+            asApp: () => ({ forTenant: opened.graph.forTenant, close: () => {} }),
+            forgetTokens: opened.graph.forgetTokens,
+            wantedAppFor: async () => opened.cloud.clientId,
+          },
+        },
+        queues,
+      },
       tick: engine.tick,
     })
   }

@@ -94,6 +94,7 @@ export function handlersWith(some: Partial<Handlers>): Handlers {
   return {
     'sync-tenant': unexpected,
     'discover-customers': unexpected,
+    'verify-consent': unexpected,
     tick: unexpected,
     housekeeping: unexpected,
     ...some,

@@ -1,7 +1,8 @@
 import { Directory } from '../../simulator/directory/directory.ts'
 import { handleGraph } from '../../simulator/graph/router.ts'
 import { seededRandom } from '../../simulator/random.ts'
-import type { DeltaKnobs, GraphContext, SimRequest, SimResponse } from '../../simulator/types.ts'
+import { unknownApp } from '../../simulator/tenant-apps.ts'
+import type { DeltaKnobs, GraphContext, SimRequest, SimResponse, TenantApp } from '../../simulator/types.ts'
 
 export const origin = 'https://localhost:4711'
 export const tenantId = '0f5a1d1c-3a41-4a7e-9d0e-5f8f4f3f2a10'
@@ -53,6 +54,14 @@ export function askDirectory(options: { knobs?: Partial<DeltaKnobs>; seed?: numb
   const knobs: DeltaKnobs = { ...wellBehaved, ...options.knobs }
   const applied: (keyof DeltaKnobs)[] = []
   const roles = [...allRoles]
+  const clientId = '7b9e61f2-0c53-4f70-9d3c-2a4f1d2b8c90'
+  const app: TenantApp = {
+    state: 'ready',
+    servicePrincipalId: '5b6a4c7d-8e9f-4a1b-8c2d-d2a1c3f45b6a',
+    roles,
+    late: null,
+    delegated: [],
+  }
   const context: GraphContext = {
     tenant: {
       id: tenantId,
@@ -61,30 +70,34 @@ export function askDirectory(options: { knobs?: Partial<DeltaKnobs>; seed?: numb
       domains,
       userCount: 0,
       directory,
-      app: {
-        state: 'ready',
-        servicePrincipalId: '5b6a4c7d-8e9f-4a1b-8c2d-d2a1c3f45b6a',
-        roles,
-        late: null,
-        delegated: [],
-      },
+      app,
+      apps: new Map([[clientId, app]]),
+      appOf: (id) => (id === clientId ? app : unknownApp(tenantId, id)),
+      partnerGroups: null,
       gdap: [],
+      unlistedFor: new Set(),
     },
     origin,
     roles,
-    appId: '7b9e61f2-0c53-4f70-9d3c-2a4f1d2b8c90',
+    appId: clientId,
     user: null,
-    registration: {
-      clientId: '7b9e61f2-0c53-4f70-9d3c-2a4f1d2b8c90',
-      secrets: [],
-      expiredSecrets: [],
-      secretEndsAt: new Date(clock.now),
-      certificates: [],
-      redirectUris: null,
-      requiredRoles: [],
-      requiredScopes: [],
-      allowPublicClient: true,
-    },
+    registrations: [
+      {
+        clientId,
+        displayName: 'ImmyBot',
+        homeTenantId: tenantId,
+        singleTenant: false,
+        secrets: [],
+        expiredSecrets: [],
+        secretEnds: new Map(),
+        secretEndsAt: new Date(clock.now),
+        certificates: [],
+        redirectUris: null,
+        requiredRoles: [],
+        requiredScopes: [],
+        allowPublicClient: true,
+      },
+    ],
     rolesDelayMs: 0,
     faults: { knobs, applied: (knob) => void applied.push(knob), random: seededRandom(options.seed ?? 1) },
     admit: () => ({ refusal: null, headers: { 'x-ms-resource-unit': '1' } }),

@@ -3,7 +3,7 @@
 create table consents (
   entra_tenant_id uuid not null references entra_tenants on delete cascade,
   app_id uuid not null,
-  status text not null default 'required'
+  status text default 'required'
     check (status in ('required', 'waiting_for_roles', 'granted', 'insufficient', 'revoked')),
   granted_roles text[] not null default '{}',
   missing_roles text[] not null default '{}',
@@ -20,11 +20,12 @@ create table consents (
 create index consents_due on consents (next_proof_at);
 comment on table consents is 'What an Entra tenant''s admin has granted to an app, as proved by a token and a probe per permission; never by a flag.';
 comment on column consents.app_id is 'The app''s client id: of the Default app or of an own app registration.';
+comment on column consents.status is 'As the last proof that came to a verdict found it; null = none has yet, and the Entra tenant is read as if it were granted.';
 comment on column consents.missing_roles is 'Required permissions that the last proof did not find.';
-comment on column consents.proved_at is 'When a proof last came to a verdict, whatever it was.';
+comment on column consents.proved_at is 'When the last proof that came to a verdict began: of two at once the one that began later counts.';
 comment on column consents.granted_by is 'Who granted it, where known: the partner user of a pre-consent. An admin consent does not tell.';
 comment on column consents.method is 'How it came: the consent link, pre-consent, an operator''s check, or found by a scheduled proof.';
-comment on column consents.waiting_since is 'Consent was given at this time and roles may be late.';
+comment on column consents.waiting_since is 'Somebody came back from Microsoft at this time, and roles may be late; null once they are there, or do not come any more.';
 
 create table consent_tickets (
   ticket_hash bytea primary key,

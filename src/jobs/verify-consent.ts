@@ -1,0 +1,58 @@
+import { sql, type Kysely } from 'kysely'
+import { appsToProve } from '../consent/grants/due.ts'
+import { proveConsent, type Proof, type ProofContext } from '../consent/grants/prove.ts'
+import type { Database } from '../db/tables.ts'
+import { describeError, type EntraSyncError } from '../errors.ts'
+import type { Payload } from './catalog.ts'
+import { syncNow } from './enqueue.ts'
+import type { JobHelpers } from './helpers.ts'
+import type { Queues } from './queues.ts'
+import type { Verdict } from './verdicts.ts'
+
+export interface ProofJobContext {
+  proof: ProofContext
+  queues: Queues
+}
+
+/**
+ * Proves one Entra tenant's consent to the app that is wanted, and to others that are granted. Where consent has come,
+ * a sync is asked for. When to prove again stands in `consents`; the tick takes it up.
+ */
+export async function verifyConsent(
+  { proof: context, queues }: ProofJobContext,
+  { entraTenantId, requestedBy = 'schedule', expectSoon = false }: Payload<'verify-consent'>,
+  job: JobHelpers,
+): Promise<Verdict> {
+  const { db, graph } = context
+  const stopped = await stoppedBy(db, entraTenantId)
+  if (stopped !== null) return { job: 'completed', result: `not proved: ${stopped}`, again: 'never' }
+  const wanted = await graph.wantedAppFor(entraTenantId)
+  const told: string[] = []
+  let error: EntraSyncError | undefined
+  for (const clientId of await appsToProve(db, entraTenantId, wanted)) {
+    const proof = await proveConsent(context, entraTenantId, {
+      clientId,
+      method: requestedBy === 'schedule' ? 'found' : 'check_now',
+      expectSoon: expectSoon && clientId === wanted,
+      signal: job.signal,
+    })
+    if (proof.regained) await syncNow(db, queues, { entraTenantId, requestedBy: 'consent' })
+    error ??= proof.error
+    told.push(describe(proof))
+  }
+  if (error !== undefined) return { job: 'failed', error, again: 'never' }
+  return { job: 'completed', result: told.join('; ') || 'no app is configured', again: 'never' }
+}
+
+function describe({ clientId, status, missingRoles, error }: Proof): string {
+  if (error !== undefined) return `${clientId}: ${describeError(error)}`
+  const missing = missingRoles.length === 0 ? '' : `, missing ${missingRoles.join(', ')}`
+  return `${clientId}: ${status ?? 'not proved'}${missing}`
+}
+
+async function stoppedBy(db: Kysely<Database>, entraTenantId: string): Promise<string | null> {
+  const { rows } = await sql<{ state: string }>`
+    select state from entra_sync.tenant_status
+    where entra_tenant_id = ${entraTenantId} and state in ('gone', 'offboarded', 'disabled')`.execute(db)
+  return rows[0]?.state ?? null
+}
