@@ -26,6 +26,7 @@ const layers: readonly (readonly string[])[] = [
     'src/permissions.ts',
     'src/iso-duration.ts',
     'src/log.ts',
+    'src/error-catalogue/',
     'src/errors.ts',
     'src/lifeline.ts',
     'src/shutdown.ts',

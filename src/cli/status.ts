@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { readProblems, type OpenProblem } from '../db/open-problems.ts'
+import { listProblems, type ListedProblem } from '../db/problems.ts'
 import { readHolds, readStatus, type Hold, type Status } from '../db/status.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
@@ -12,7 +12,7 @@ export function status(context: CommandContext, id: string | undefined): Promise
     const only = id === undefined ? null : (await findEntraTenant(db, id)).entraTenantId
     const [tenants, problems, holds, now] = await Promise.all([
       readStatus(db, only),
-      readProblems(db, only),
+      listProblems(db, { entraTenantId: only }),
       readHolds(db, only),
       sql<{ now: Date }>`select now()`.execute(db).then(({ rows }) => rows[0]?.now ?? new Date()),
     ])
@@ -72,16 +72,20 @@ function printOne(output: Output, row: Status, now: Date): void {
   for (const [title, value] of facts) output.line(`${title.padEnd(17)} ${printable(value)}`)
 }
 
-function printProblems(output: Output, problems: Omit<OpenProblem, 'position'>[], now: Date): void {
-  if (problems.length === 0) return
-  output.line(`\nOpen problems: ${problems.length}`)
-  for (const problem of problems) {
+function printProblems(output: Output, problems: ListedProblem[], now: Date): void {
+  const counted = problems.filter(({ silenced }) => !silenced)
+  const silenced = problems.filter((problem) => problem.silenced)
+  if (counted.length > 0) output.line(`\nOpen problems: ${counted.length}`)
+  for (const problem of counted) {
     const request = problem.request_id === null ? '' : `, request ${problem.request_id}`
     output.line(
       `  ${printable(problem.name)}: ${printable(problem.message)} [${problem.code}, for ${age(problem.opened_at, now)}${request}]`,
     )
     output.line(`    ${problem.who_acts.replace('_', ' ')}: ${printable(problem.remedy)}`)
   }
+  if (silenced.length > 0) output.line(`\nSilenced problems: ${silenced.length}`)
+  for (const { name, code, opened_at } of silenced)
+    output.line(`  ${printable(name)}: ${code}, for ${age(opened_at, now)}`)
 }
 
 function printHolds(output: Output, holds: Hold[], now: Date): void {

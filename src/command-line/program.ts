@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { CommandContext } from '../cli/context.ts'
 import { addConsentCommands } from './consent.ts'
+import { addProblemCommands } from './problems.ts'
 import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
@@ -140,6 +141,7 @@ export function commandLine(perform: Perform): Command {
       perform(options.json, async (context) => (await import('../cli/status.ts')).status(context, id)),
     )
   addConsentCommands(program, perform, json)
+  addProblemCommands(program, perform, json)
   addSecretCommands(program, perform, json)
   return program
 }

@@ -8,6 +8,8 @@ export interface SyncedTenant {
   sync_interval_ms: number | null
   last_full_at: Date | null
   organization_read_at: Date | null
+  /** A problem of topic `organization` is open. */
+  organization_disputed: boolean
   devices_read_at: Date | null
   teams_read_at: Date | null
   license_sources_read_at: Date | null
@@ -21,8 +23,10 @@ export async function readSyncedTenant(
 ): Promise<SyncedTenant | null> {
   const { rows } = await sql<SyncedTenant>`
     select entra_tenant_id, display_name, (extract(epoch from sync_interval) * 1000)::float8 as sync_interval_ms, last_full_at,
-      organization_read_at, devices_read_at, teams_read_at, license_sources_read_at, consecutive_failures
-    from entra_tenants where entra_tenant_id = ${entraTenantId}`.execute(db)
+      organization_read_at, devices_read_at, teams_read_at, license_sources_read_at, consecutive_failures,
+      exists (select from problems p where p.entra_tenant_id = t.entra_tenant_id and p.topic = 'organization'
+        and p.closed_at is null) as organization_disputed
+    from entra_tenants t where entra_tenant_id = ${entraTenantId}`.execute(db)
   return rows[0] ?? null
 }
 

@@ -1,37 +1,14 @@
 import { sql, type Kysely } from 'kysely'
-import type { Database, ProblemsTable } from './tables.ts'
+import type { ListedProblem } from './problems.ts'
+import type { Database } from './tables.ts'
 
-export interface OpenProblem {
-  problem_id: string
-  entra_tenant_id: string
-  /** Of the Entra tenant, for people. */
-  name: string
-  code: string
-  message: string
-  remedy: string
-  who_acts: ProblemsTable['who_acts']
-  request_id: string | null
-  opened_at: Date
-  seen_at: Date
-  silenced: boolean
+export interface OpenProblem extends Omit<ListedProblem, 'closed_at'> {
   /** Where the list goes on after this row: give it as `after`. */
   position: string[]
 }
 
-/** Open problems of all Entra tenants, or of one, the oldest first; silenced ones too, marked as such. */
-export async function readProblems(
-  db: Kysely<Database>,
-  only: string | null,
-): Promise<Omit<OpenProblem, 'position'>[]> {
-  const { rows } = await listProblems(db, { entraTenantId: only ?? undefined, limit: 100_000 })
-  return rows.map((row) => {
-    const { position: _, ...problem } = row
-    return problem
-  })
-}
-
 /** A page of open problems: those that nobody silenced first, each part the oldest first; and how many are on all pages. */
-export async function listProblems(
+export async function readProblemPage(
   db: Kysely<Database>,
   {
     entraTenantId,

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { entryOfGraphCode, fillRemedy } from '../error-catalogue/catalogue.ts'
+import { decisiveGraphCodes, snakeCase } from '../error-catalogue/graph.ts'
 import { EntraSyncError, isEntraSyncError, type ErrorFacts, type ErrorKind } from '../errors.ts'
 
 interface ErrorBody {
@@ -30,33 +32,10 @@ export interface ErrorAnswer {
   tenant: string
 }
 
-// Compared in lower case: Graph's casing varies (https://learn.microsoft.com/graph/errors).
-const kindOfCode: Record<string, ErrorKind> = {
-  syncstatenotfound: 'reset',
-  syncstateinvalid: 'reset',
-  resyncrequired: 'reset',
-  directory_expiredpagetoken: 'restart',
-  directory_tenantnotfound: 'access_lost',
-  authorization_identitynotfound: 'access_lost',
-  toomanyrequests: 'throttled',
-  request_throttledtemporarily: 'throttled',
-  activitylimitreached: 'throttled',
-}
-
-const remedyOfCode: Record<string, string> = {
-  authorization_requestdenied:
-    'Grant the missing application permission to the app and consent to it in this tenant.',
-  authorization_identitynotfound:
-    'The app is not (or not yet) in this tenant: consent to it, then wait a few minutes.',
-  directory_tenantnotfound: 'The tenant is gone. Detach it, or check its id.',
-  invalidauthenticationtoken:
-    'Check that the app, its credential and MICROSOFT_CLOUD belong to the same cloud as this tenant.',
-}
-
 /** The kind that an HTTP answer of Graph means; codes come first, since one status has many meanings. */
 export function kindOfAnswer(status: number, codes: string[]): ErrorKind {
   for (const code of codes) {
-    const kind = kindOfCode[code.toLowerCase()]
+    const kind = kindOfCode(code)
     // 503 Request_ThrottledTemporarily is told apart from an outage only by its code.
     if (kind) return kind
   }
@@ -67,6 +46,11 @@ export function kindOfAnswer(status: number, codes: string[]): ErrorKind {
   // 408: a gateway gave up waiting for its own upstream.
   if (status === 408 || (status >= 500 && status !== 501)) return 'transient'
   return 'malformed'
+}
+
+function kindOfCode(code: string): ErrorKind | undefined {
+  const name = code.toLowerCase()
+  return Object.hasOwn(decisiveGraphCodes, name) ? decisiveGraphCodes[name] : undefined
 }
 
 /** Codes of an error body, innermost (most specific) first; `requestId` as the body tells it. */
@@ -93,10 +77,10 @@ export function readErrorBody(body: unknown): { codes: string[]; message: string
 export function graphError(answer: ErrorAnswer, retryAt?: Date): EntraSyncError {
   const { codes, message, requestId } = readErrorBody(answer.body)
   const kind = kindOfAnswer(answer.status, codes)
-  const decisive =
-    codes.find((code) => kindOfCode[code.toLowerCase()]) ?? codes.find((code) => !/^\d*$/.test(code))
+  const decisive = codes.find((code) => kindOfCode(code)) ?? codes.find((code) => !/^\d*$/.test(code))
   const id = answer.requestId ?? requestId
-  const remedy = codes.map((code) => remedyOfCode[code.toLowerCase()]).find(Boolean) ?? remedyOfKind(kind)
+  const entry = codes.map(entryOfGraphCode).find((one) => one !== undefined)
+  const remedy = entry ? fillRemedy(entry, { tenant: answer.tenant }) : remedyOfKind(kind)
   const words = message ? `: ${message.slice(0, 300)}` : '.'
   return new EntraSyncError(
     kind,
@@ -118,15 +102,6 @@ function remedyOfKind(kind: ErrorKind): string | undefined {
   if (kind === 'throttled') return 'Nothing to do: the read goes on when Microsoft allows it.'
   if (kind === 'transient') return 'Nothing to do: the read is tried again later.'
   return undefined
-}
-
-/** `Authorization_RequestDenied` → `authorization_request_denied`. */
-function snakeCase(code: string): string {
-  return code
-    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .replaceAll(/[^A-Za-z0-9]+/g, '_')
-    .toLowerCase()
-    .slice(0, 80)
 }
 
 /**

@@ -73,7 +73,7 @@ async function freshness({ db, syncIntervalMs }: HealthDeps): Promise<string | C
       select now() - coalesce(s.last_synced_at, e.created_at) as age,
         coalesce(e.sync_interval, make_interval(secs => ${syncIntervalMs / 1000})) as every
       from entra_sync.tenant_status s join entra_sync.entra_tenants e using (entra_tenant_id)
-      where s.scheduled and s.problems = 0
+      where s.scheduled and s.problems = 0 and s.problems_silenced = 0
     ) as healthy`.execute(db)
   const { scheduled = 0, stale = 0, oldest = null } = rows[0] ?? {}
   const detail = `${stale} of ${scheduled} scheduled Entra tenants without a problem are older than three intervals${

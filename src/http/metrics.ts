@@ -31,7 +31,7 @@ export async function createMetrics({ db, queues }: MetricsDeps): Promise<Regist
     ['entra_tenant', 'name'],
   )
   const tenants = gauge('entra_tenants', 'Entra tenants by derived state.', ['kind', 'state'])
-  const problems = gauge('sync_problems_open', 'Open problems by code.', ['code'])
+  const problems = gauge('sync_problems_open', 'Open problems by code, without silenced ones.', ['code'])
   const holds = gauge('sync_holds_open', 'Open holds by kind.', ['kind'])
   const held = gauge('sync_held_items', 'Changes kept back in open holds by kind.', ['kind'])
   const due = gauge('queue_due_age_seconds', 'Age of the oldest sync request that no worker has served.')
@@ -96,7 +96,7 @@ export async function createMetrics({ db, queues }: MetricsDeps): Promise<Regist
     for (const { kind, state, count } of states.rows) tenants.set({ kind, state }, count)
 
     const open = await sql<{ code: string; count: number }>`
-      select code, count(*)::int as count from entra_sync.problems where closed_at is null group by 1`.execute(
+      select code, count(*)::int as count from entra_sync.open_problems where not silenced group by 1`.execute(
       db,
     )
     problems.reset()

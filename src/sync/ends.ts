@@ -66,7 +66,8 @@ export async function endSlice(slice: Slice, tenant: SyncedTenant, end: SliceEnd
       await noteFreshness(db, entraTenantId, requiredCollections)
       const retryAt = await planNext(slice, db, tenant, merged, failed ? error : undefined)
       if (failed) await openProblems(slice, db, end, tenant)
-      else if (isWhole(merged)) await closeProblems(db, entraTenantId, ['access', 'organization', 'lease'])
+      // Topic `organization` is closed where /organization is read: most runs do not ask it.
+      else if (isWhole(merged)) await closeProblems(db, entraTenantId, ['access', 'lease'])
       const outcome: Outcome = outcomeOf(fate, merged)
       await finishRun(db, runId, { outcome, error: failed && error ? recordOf(error) : undefined })
       await releaseLease(db, entraTenantId, slice.runSeq, {

@@ -28,8 +28,9 @@ export function isOlder(date: Date | null, ms: number): boolean {
   return date === null || Date.now() - date.getTime() >= ms
 }
 
+/** Also while a problem says that another directory answers: only reading it again can disprove that. */
 export const isOrganizationDue = (tenant: SyncedTenant) =>
-  isOlder(tenant.organization_read_at, organizationEveryMs)
+  tenant.organization_disputed || isOlder(tenant.organization_read_at, organizationEveryMs)
 export const areDevicesDue = (tenant: SyncedTenant) => isOlder(tenant.devices_read_at, devicesEveryMs)
 
 /**

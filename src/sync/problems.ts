@@ -1,4 +1,5 @@
 import type { ProblemFacts } from '../db/problems.ts'
+import { entryOfCode } from '../error-catalogue/catalogue.ts'
 import type { EntraSyncError } from '../errors.ts'
 
 /** The problem that a lost access is. Its code is the error's, so that alerts can tell a dead secret from a lost consent. */
@@ -7,7 +8,8 @@ export function accessProblem(error: EntraSyncError): ProblemFacts {
     code: error.code,
     message: error.message,
     remedy: error.remedy ?? 'Check consent and permissions of the app in this Entra tenant.',
-    whoActs: whoActs(error.code),
+    // What the catalogue does not know is a refusal in the customer's directory.
+    whoActs: entryOfCode(error.code)?.whoActs ?? 'customer_admin',
     topic: 'access',
     requestId: error.requestId,
   }
@@ -65,9 +67,4 @@ export function ambiguousPersons(upns: readonly string[]): ProblemFacts {
     whoActs: 'operator',
     topic: 'adoption',
   }
-}
-
-function whoActs(code: string): ProblemFacts['whoActs'] {
-  if (/secret|certificate|credential|assertion|client_id|app_registration/.test(code)) return 'operator'
-  return /gdap|relationship|partner/.test(code) ? 'partner_admin' : 'customer_admin'
 }

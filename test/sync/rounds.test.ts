@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openProblem } from '../../src/db/problems.ts'
 import type { Database } from '../../src/db/tables.ts'
 import { EntraSyncError } from '../../src/errors.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
@@ -267,6 +268,30 @@ test('a directory that is not the one asked for is not read', async () => {
   expect(run).toMatchObject({ outcome: 'failed', error: { kind: 'wrong_tenant' } })
   expect(script.requests.filter((request) => !request.startsWith('/organization'))).toEqual([])
   expect(await db.selectFrom('problems').select('code').execute()).toEqual([{ code: 'wrong_tenant' }])
+})
+
+test('only reading /organization disproves that another directory answers', async () => {
+  await filled()
+  const facts = { code: 'wrong_tenant', message: 'm', remedy: 'r', whoActs: 'operator' } as const
+  await openProblem(db, tenant, { ...facts, topic: 'organization' })
+  const open = () => db.selectFrom('problems').select('code').where('closed_at', 'is', null).execute()
+  // The rest of the run succeeds, and says nothing about which directory it was.
+  const unread = scriptedContext(db, script, {
+    graphFor: () => ({
+      ...script.client(),
+      async get() {
+        throw new EntraSyncError('access_lost', 'not permitted', { code: 'forbidden', status: 403 })
+      },
+    }),
+  })
+  for (let count = 0; count < 2; count++) {
+    expect(await syncOnce(unread, tenant)).toMatchObject({ outcome: 'succeeded' })
+    expect(await open()).toEqual([{ code: 'wrong_tenant' }])
+  }
+  script.requests.length = 0
+  expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({ outcome: 'succeeded' })
+  expect(script.requests.filter((request) => request.startsWith('/organization'))).toHaveLength(1)
+  expect(await open()).toEqual([])
 })
 
 test('throttled: the round stays open and goes on where it was', async () => {

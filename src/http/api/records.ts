@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { listAudit } from '../../db/audit-log.ts'
-import { listProblems } from '../../db/open-problems.ts'
+import { readProblemPage } from '../../db/open-problems.ts'
 import { uuid } from '../input.ts'
 import { listOf, moment, pageOf, paging, route } from './route.ts'
 
@@ -50,7 +50,7 @@ export const recordRoutes = [
     }),
     response: listOf(problem),
     async run({ db }, { query: { limit, cursor, entraTenantId, silenced } }) {
-      const { rows } = await listProblems(db, { entraTenantId, silenced, after: cursor, limit: limit + 1 })
+      const { rows } = await readProblemPage(db, { entraTenantId, silenced, after: cursor, limit: limit + 1 })
       return pageOf(
         rows,
         limit,

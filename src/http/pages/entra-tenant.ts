@@ -6,7 +6,7 @@ import {
   readRuns,
   requireEntraTenant,
 } from '../../db/entra-tenant-facts.ts'
-import { listProblems, type OpenProblem } from '../../db/open-problems.ts'
+import { readProblemPage, type OpenProblem } from '../../db/open-problems.ts'
 import { readHolds, readStatus, type Status } from '../../db/status.ts'
 import { viewLevel } from '../level-acts.ts'
 import { consentSection } from './consent-section.ts'
@@ -32,7 +32,7 @@ export function addEntraTenantPage({ deps, page }: ConsoleContext): void {
         readConsent(db, id),
         readRelationships(db, id),
         readRuns(db, id, runsShown),
-        listProblems(db, { entraTenantId: id, limit: 100 }),
+        readProblemPage(db, { entraTenantId: id, limit: 100 }),
         readHolds(db, id),
         viewLevel(deps, id),
       ])

@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
-import { listProblems, type OpenProblem } from '../../db/open-problems.ts'
+import { readProblemPage, type OpenProblem } from '../../db/open-problems.ts'
 import {
   countStatus,
   listStatus,
@@ -42,7 +42,7 @@ export function addOverview({ deps, page }: ConsoleContext): void {
     const query = parsed(listQuery, context.req.query())
     const [counts, problems, list] = await Promise.all([
       countStatus(db, syncIntervalMs),
-      listProblems(db, { silenced: false, limit: problemsShown }),
+      readProblemPage(db, { silenced: false, limit: problemsShown }),
       listStatus(db, syncIntervalMs, {
         search: query.search,
         filter: query.filter,
