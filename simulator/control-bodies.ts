@@ -133,6 +133,7 @@ export const signInsBody = z
     deviceLifetimeSeconds: z.number().nonnegative(),
     mfa: z.boolean(),
     deleteTakesPrincipal: z.boolean(),
+    consentExistsStatus: z.union([z.literal(400), z.literal(409)]),
     consentsPerSecond: z.int().nonnegative(),
   })
   .partial()

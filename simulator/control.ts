@@ -72,9 +72,9 @@ function control(request: SimRequest, cloud: Cloud): unknown {
     case 'GET /':
       return { calls }
     case 'GET /tenants':
-      return cloud.tenants.map(({ id, displayName, defaultDomain, domains, userCount, apps, gdap }) => {
+      return cloud.tenants.map(({ id, displayName, defaultDomain, domains, userCount, app, apps, gdap }) => {
         const each = { id, displayName, defaultDomain, domains, users: userCount, gdap }
-        return { ...each, app: apps.get(cloud.clientId), apps: Object.fromEntries(apps) }
+        return { ...each, app, apps: Object.fromEntries(apps) }
       })
     case 'GET /truth':
       return known(cloud, argument ?? '').directory.truth()
@@ -121,9 +121,11 @@ function control(request: SimRequest, cloud: Cloud): unknown {
       return changeSecrets(secretsBody.parse(json()), cloud)
     case 'POST /registration':
       return changeRegistration(registrationBody.parse(json()), cloud)
-    case 'POST /sign-ins':
-      Object.assign(cloud.signIns.settings, present(signInsBody.parse(json())))
-      return cloud.signIns.settings
+    case 'POST /sign-ins': {
+      const settings = present(signInsBody.parse(json()))
+      if (settings.answersAsTenant) known(cloud, settings.answersAsTenant)
+      return Object.assign(cloud.signIns.settings, settings)
+    }
     case 'POST /partner-user':
       return changePartnerUser(partnerUserBody.parse(json()), cloud)
     default:
@@ -145,7 +147,7 @@ const calls = [
   'POST /apps { ownerTenantId?, displayName?, singleTenant?, redirectUris?, requiredRoles?, requiredScopes?, allowPublicClient?, grantedIn? }',
   'POST /secrets { clientId?, valid?, expired?, endsAt?, ends? }',
   'POST /registration { clientId?, displayName?, singleTenant?, redirectUris?, requiredRoles?, requiredScopes?, allowPublicClient? }',
-  'POST /sign-ins { mayConsent?, grantOnly?, answersAsTenant?, checksRedirectLate?, rolesDelayMs?, deviceIntervalSeconds?, deviceLifetimeSeconds?, mfa?, deleteTakesPrincipal?, consentsPerSecond? }',
+  'POST /sign-ins { mayConsent?, grantOnly?, answersAsTenant?, checksRedirectLate?, rolesDelayMs?, deviceIntervalSeconds?, deviceLifetimeSeconds?, mfa?, deleteTakesPrincipal?, consentExistsStatus?, consentsPerSecond? }',
   'POST /partner-user { user, refuse?, inactiveDays?, groups? }',
 ]
 

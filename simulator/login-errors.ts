@@ -64,6 +64,18 @@ const oauthErrors: Record<number, string> = {
   7000218: 'invalid_client',
   7000222: 'invalid_client',
   7000229: 'invalid_client',
+  ...all('invalid_client', 50012, 700025, 700030),
+  ...all('unauthorized_client', 70001, 700011),
+  // Refusals of a user or of a policy: only somebody at a browser gets further.
+  ...all('invalid_grant', 50034, 50072, 50074, 50079, 50105, 50133, 50158, 51004, 53011, 70043, 90072),
+  ...all('invalid_grant', 500212, 500213, 530032, 530034, 530035),
+  ...all('temporarily_unavailable', 50000, 50033, 50086, 50087, 50088, 90006, 90012, 90024, 90055),
+  ...all('temporarily_unavailable', 90090, 90091),
+  ...all('invalid_scope', 700022),
+}
+
+function all(error: string, ...codes: number[]): Record<number, string> {
+  return Object.fromEntries(codes.map((code) => [code, error]))
 }
 
 const messages: Record<number, (words: Words) => string> = {
@@ -117,13 +129,13 @@ export function loginRefusal(code: number, words: Words): LoginErrorResponse {
   return loginError(code, messages[code]?.(words) ?? 'The request was refused.')
 }
 
-/** Entra's refusal with words of the caller's. Failed client authentication is 401, 90033 is 503, all else 400. */
+/** Entra's refusal with words of the caller's. Failed client authentication is 401, a passing fault 503, all else 400. */
 export function loginError(code: number, message: string): LoginErrorResponse {
   const error = oauthErrors[code] ?? 'invalid_request'
   const [trace, correlation] = [randomUUID(), randomUUID()]
   const timestamp = `${new Date().toISOString().slice(0, 19).replace('T', ' ')}Z`
   return {
-    status: error === 'invalid_client' ? 401 : code === 90033 ? 503 : 400,
+    status: error === 'invalid_client' ? 401 : error === 'temporarily_unavailable' ? 503 : 400,
     headers: {},
     body: {
       error,

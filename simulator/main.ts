@@ -8,6 +8,7 @@ Starts a simulated Microsoft cloud and prints one JSON line when it is ready.
 
   --seed N          the same seed gives the same tenants and people (1)
   --customers N     GDAP customers beside the partner (25)
+  --partners N      partners; the first has the customers, others share some when told to (1)
   --users N         users over all tenants (5000)
   --groups N        groups in every tenant (as many as its size asks for)
   --port N          of login and Graph, https (a free one)
@@ -22,6 +23,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     customers: { type: 'string', default: '25' },
+    partners: { type: 'string' },
     users: { type: 'string', default: '5000' },
     groups: { type: 'string' },
     port: { type: 'string' },
@@ -42,6 +44,7 @@ async function run(): Promise<void> {
   const cloud = await startCloud({
     ...whole('seed', values.seed),
     ...whole('customers', values.customers),
+    ...whole('partners', values.partners),
     ...whole('users', values.users),
     ...whole('groupsPerTenant', values.groups),
     ...whole('port', values.port),
@@ -65,6 +68,7 @@ async function run(): Promise<void> {
     clientSecret,
     certificateFile,
     partnerTenantId,
+    partners: cloud.partners.map(({ id }) => id),
     tenants: cloud.tenants.map(({ id, displayName, defaultDomain, userCount }) => {
       return { id, displayName, defaultDomain, users: userCount }
     }),

@@ -26,6 +26,8 @@ const consentRoles = [
 
 /** When each app asked lately. */
 const recent = new WeakMap<Cloud, Map<string, number[]>>()
+/** Answers to changes that were made. */
+const done = new WeakMap<Cloud, Map<string, SimResponse>>()
 
 /** Answers `/v1/customers...` as Partner Center would, `/partner-center` before it or not; null for other paths. */
 export function handlePartnerCenter(request: SimRequest, cloud: Cloud): SimResponse | null {
@@ -58,13 +60,32 @@ export function handlePartnerCenter(request: SimRequest, cloud: Cloud): SimRespo
   if (!Array.isArray(roles) || !roles.some((role) => consentRoles.includes(role))) {
     return failure(403, 403, 'The user has no role in the customer that may consent.')
   }
-  if (request.method === 'POST' && appId === undefined) return consent(request, customer, claims.appid)
-  if (request.method === 'DELETE' && appId !== undefined)
-    return withdraw(appId, customer, claims.appid, cloud)
+  if (request.method === 'POST' && appId === undefined) {
+    return once(request, cloud, () => consent(request, customer, claims.appid, cloud))
+  }
+  if (request.method === 'DELETE' && appId !== undefined) {
+    return once(request, cloud, () => withdraw(appId, customer, claims.appid, cloud))
+  }
   return failure(405, 405, `The method ${request.method} is not allowed.`)
 }
 
-function consent(request: SimRequest, customer: TenantHandle, callerAppId: string): SimResponse {
+/** Does a change once for each `MS-RequestId`: a repeated request is told what the first one was. */
+function once(request: SimRequest, cloud: Cloud, change: () => SimResponse): SimResponse {
+  const id = request.headers['ms-requestid']
+  if (id === undefined) return change()
+  const key = `${request.method} ${request.path} ${id}`
+  const answers = done.get(cloud) ?? new Map<string, SimResponse>()
+  const answer = answers.get(key) ?? change()
+  if (answer.status < 300) done.set(cloud, answers.set(key, answer))
+  return answer
+}
+
+function consent(
+  request: SimRequest,
+  customer: TenantHandle,
+  callerAppId: string,
+  { signIns }: Cloud,
+): SimResponse {
   const read = consentSchema.safeParse(parse(request.body))
   if (!read.success) return failure(400, 2000, 'The request body is not valid.')
   const { applicationId, applicationGrants } = read.data
@@ -80,7 +101,7 @@ function consent(request: SimRequest, customer: TenantHandle, callerAppId: strin
     const unknown = split(scope).find((each) => !appRoleIds.has(each) && !partnerScopes.includes(each))
     if (unknown !== undefined) return failure(400, 2000, `The scope ${unknown} is unknown.`)
     if (app.delegated.some(({ resourceAppId }) => resourceAppId === graphAppId)) {
-      return failure(409, 2000, 'Permission entry already exists.')
+      return failure(signIns.settings.consentExistsStatus, 2000, 'Permission entry already exists.')
     }
   }
   for (const { scope } of applicationGrants) grantScopes(app, graphAppId, split(scope))

@@ -54,6 +54,7 @@ export function relationship(
 
 /** A further relationship of a partner with a customer, which the customer's other partners do not see. */
 export function addRelationship(partner: TenantHandle, customer: TenantHandle): GdapRelationship {
+  if (customer.partnerGroups !== null) throw new Error(`${customer.displayName} is a partner, no customer`)
   // A name is taken once among a partner's relationships.
   const number = customer.gdap.length === 0 ? '' : ` ${customer.gdap.length + 1}`
   const added = relationship(partner, customer, `${customer.displayName}${number}`, Math.random)

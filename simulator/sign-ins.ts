@@ -57,6 +57,8 @@ export interface SignIns {
     mfa: boolean
     /** Partner Center's DELETE takes the service principal and its roles away too. */
     deleteTakesPrincipal: boolean
+    /** How Partner Center says that a consent is there already. */
+    consentExistsStatus: 400 | 409
     /** Requests a second for one app to applicationconsents. */
     consentsPerSecond: number
   }
@@ -78,6 +80,7 @@ export function createSignIns(): SignIns {
       deviceLifetimeSeconds: 900,
       mfa: true,
       deleteTakesPrincipal: false,
+      consentExistsStatus: 409,
       consentsPerSecond: 50,
     },
   }

@@ -25,8 +25,9 @@ export function shownRoles({ late, roles }: TenantApp): string[] {
 
 /** Makes the service principal where there is none; what was granted to one that is gone is gone with it. */
 export function createPrincipal(app: TenantApp): void {
-  if (app.state === 'no-service-principal') Object.assign(app, { roles: [], late: null, delegated: [] })
-  app.state = 'ready'
+  // One that is there stays as it is: a consent neither enables it nor lifts a policy.
+  if (app.state !== 'no-service-principal') return
+  Object.assign(app, { state: 'ready', roles: [], late: null, delegated: [] })
 }
 
 /** Takes the service principal away with all grants; one that is made later is another object with another id. */

@@ -2,7 +2,12 @@ import { randomBytes, X509Certificate } from 'node:crypto'
 import { sql } from 'kysely'
 import { createAppCertificate } from '../../simulator/certificates.ts'
 import { startCloud, type Cloud } from '../../simulator/cloud.ts'
-import { addSecret, registerOwnApp } from '../../simulator/registrations.ts'
+import {
+  addSecret,
+  registerOwnApp,
+  type AppRegistration,
+  type OwnAppOptions,
+} from '../../simulator/registrations.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { openGraph, type ConfiguredGraph } from '../../src/graph-of-config.ts'
 import { testCa } from '../harness/ca.ts'
@@ -18,8 +23,9 @@ export interface OwnApps {
   config: Config
   partner: string
   customer: string
-  /** Registers an app of the partner's own with Microsoft, consented in both tenants already. */
-  register(): {
+  /** Registers an app of the partner's own with Microsoft; consented in both tenants already, if nothing else is said. */
+  register(options?: OwnAppOptions): {
+    registration: AppRegistration
     clientId: string
     secret(): string
     certificate(): Promise<string>
@@ -61,9 +67,14 @@ export async function openOwnApps(): Promise<OwnApps> {
     config,
     partner,
     customer,
-    register() {
-      const registration = registerOwnApp(cloud, { requiredRoles: [], grantedIn: 'everywhere' })
+    register(options = {}) {
+      const registration = registerOwnApp(cloud, {
+        requiredRoles: [],
+        grantedIn: 'everywhere',
+        ...options,
+      })
       return {
+        registration,
         clientId: registration.clientId,
         secret() {
           return addSecret(registration)

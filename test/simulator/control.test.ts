@@ -100,6 +100,33 @@ test('the token endpoint can fail in HTTP and in AADSTS codes', async () => {
   expect(await ask()).toHaveProperty('access_token')
 })
 
+test.each([
+  [700025, 401, 'invalid_client'],
+  [700011, 400, 'unauthorized_client'],
+  [50079, 400, 'invalid_grant'],
+  [530034, 400, 'invalid_grant'],
+  [70011, 400, 'invalid_scope'],
+  [90055, 503, 'temporarily_unavailable'],
+  [650052, 400, 'invalid_request'],
+])('AADSTS%i comes with status %i and OAuth’s %s, in the documented JSON', async (code, status, error) => {
+  await control(cloud, 'POST /faults', { path: '/oauth2/', effect: { kind: 'aadsts', code }, times: 1 })
+  const answer = await askToken(cloud, cloud.partnerTenantId)
+  expect([answer.status, await answer.json()]).toEqual([
+    status,
+    {
+      error,
+      error_codes: [code],
+      error_description: expect.stringMatching(
+        new RegExp(`^AADSTS${code}: .* Trace ID: .* Correlation ID: .* Timestamp: .*Z$`),
+      ),
+      error_uri: expect.stringContaining(`code=${code}`),
+      timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/),
+      trace_id: expect.any(String),
+      correlation_id: expect.any(String),
+    },
+  ])
+})
+
 test('a bad call says what is wrong with it', async () => {
   await expect(fault({ kind: 'status', status: 42 })).rejects.toThrow(/400 .*status/)
   await expect(control(cloud, 'POST /faults', { knobs: { shuffle: 7 } })).rejects.toThrow(/400 .*shuffle/)

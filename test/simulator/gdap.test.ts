@@ -114,6 +114,64 @@ test('access assignments name the partner group and its roles', async () => {
   )
 })
 
+test('access assignments are changed relationship by relationship', async () => {
+  const customer = cloud.tenants[4]
+  const tenantId = customer?.id ?? ''
+  await control(cloud, 'POST /gdap', { tenantId, add: true })
+  const [first, second] = customer?.gdap ?? []
+  const group = 'd2a1c3f4-5b6a-4c7d-8e9f-0a1b2c3d4e5f'
+  await control(cloud, 'POST /gdap', {
+    tenantId,
+    relationshipId: second?.id,
+    assignments: [
+      { group: 'adminAgents', roles: ['applicationAdministrator'] },
+      { group, status: 'error', roles: ['f2ef992c-3afb-46b9-b7cf-a126ee74c451'] },
+    ],
+  })
+  const assignments = async (id = ''): Promise<unknown[]> =>
+    (await page(`${root}/delegatedAdminRelationships/${id}/accessAssignments`)).value
+  expect(await assignments(second?.id)).toEqual([
+    expect.objectContaining({
+      status: 'active',
+      accessContainer: {
+        accessContainerId: 'ad3a6e17-0000-4000-8000-000000000001',
+        accessContainerType: 'securityGroup',
+      },
+      accessDetails: { unifiedRoles: [{ roleDefinitionId: '9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3' }] },
+    }),
+    expect.objectContaining({
+      status: 'error',
+      accessContainer: { accessContainerId: group, accessContainerType: 'securityGroup' },
+      accessDetails: { unifiedRoles: [{ roleDefinitionId: 'f2ef992c-3afb-46b9-b7cf-a126ee74c451' }] },
+    }),
+  ])
+  expect(await assignments(first?.id)).toHaveLength(2)
+  await expect(
+    control(cloud, 'POST /gdap', { tenantId, assignments: [{ group: 'nobody', roles: [] }] }),
+  ).rejects.toThrow(/400 .*group/)
+})
+
+test('a customer leaves the list with its last relationship, or by itself, and comes back', async () => {
+  const customer = cloud.tenants[5]
+  const tenantId = customer?.id ?? ''
+  const listed = async (): Promise<[customer: boolean, relationships: number]> => {
+    const answer = await askGraph(cloud, token, `${root}/delegatedAdminCustomers/${tenantId}`)
+    const filter = `$filter=customer/tenantId eq '${tenantId}'`
+    return [answer.ok, (await page(`${root}/delegatedAdminRelationships?${filter}`)).value.length]
+  }
+  await control(cloud, 'POST /gdap', { tenantId, listed: false })
+  expect(await listed()).toEqual([false, 1])
+  await control(cloud, 'POST /gdap', { tenantId, listed: true, add: true })
+  expect(await listed()).toEqual([true, 2])
+  await control(cloud, 'POST /gdap', { tenantId, relationshipId: customer?.gdap[1]?.id, remove: 'one' })
+  expect(await listed()).toEqual([true, 1])
+  await control(cloud, 'POST /gdap', { tenantId, remove: 'all' })
+  expect(await listed()).toEqual([false, 0])
+  await expect(control(cloud, 'POST /gdap', { tenantId, remove: 'one' })).rejects.toThrow(/404 /)
+  await control(cloud, 'POST /gdap', { tenantId, status: 'active' })
+  expect(await listed()).toEqual([true, 1])
+})
+
 test('an unknown relationship is 404, a strange filter 400, a spoilt page token 400', async () => {
   const status = async (path: string): Promise<number> =>
     (await askGraph(cloud, token, `${root}/${path}`)).status

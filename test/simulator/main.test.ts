@@ -29,7 +29,9 @@ interface Ready {
   origin: string
   controlUrl: string
   caFile: string
-  tenants: { users: number }[]
+  partnerTenantId: string
+  partners: string[]
+  tenants: { id: string; users: number }[]
 }
 
 async function start(...options: string[]): Promise<Ready> {
@@ -47,6 +49,12 @@ test('prints and writes one line that says where everything is', async () => {
   expect(statSync(file).mode & 0o777).toBe(0o600)
   expect(ready.tenants.reduce((sum, { users }) => sum + users, 0)).toBe(30)
   expect(await (await fetch(`${ready.controlUrl}/tenants`)).json()).toHaveLength(3)
+})
+
+test('has as many partners as it is told', async () => {
+  const { partners, partnerTenantId, tenants } = await start('--lifeline', '--partners', '2')
+  expect(partners).toEqual([partnerTenantId, tenants.at(-1)?.id])
+  expect(tenants).toHaveLength(4)
 })
 
 test('ends with its stdin, as when its parent is killed, and leaves no file behind', async () => {

@@ -1,19 +1,22 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Cloud } from '../../simulator/cloud.ts'
-import { partnerGroups } from '../../simulator/tenants.ts'
 
 export const callback = 'http://localhost:8080/callback'
 
-/** A partner user who is in AdminAgents and in the groups with GDAP roles. */
-export function technician(cloud: Cloud): string {
-  const { directory } = cloud.tenant(cloud.partnerTenantId)
-  const [id] = directory.groups.get(partnerGroups.privilegedRoleAdministrators).members.keys()
+/** A user of the (first) partner who is in AdminAgents and in the groups with GDAP roles. */
+export function technician(cloud: Cloud, partner = cloud.partners[0]): string {
+  const group = partner.partnerGroups?.privilegedRoleAdministrators ?? ''
+  const [id] = partner.directory.groups.get(group).members.keys()
   if (id === undefined) throw new Error('The partner has no technician')
   return id
 }
 
 /** Where the sign-in page sends the browser after the user was chosen. */
-export async function signIn(cloud: Cloud, query: Record<string, string> = {}): Promise<Response> {
+export async function signIn(
+  cloud: Cloud,
+  query: Record<string, string> = {},
+  tenant = cloud.partnerTenantId,
+): Promise<Response> {
   const asked = new URLSearchParams({
     client_id: cloud.clientId,
     response_type: 'code',
@@ -23,7 +26,8 @@ export async function signIn(cloud: Cloud, query: Record<string, string> = {}): 
     user: technician(cloud),
     ...query,
   })
-  return fetch(`${cloud.origin}/${cloud.partnerTenantId}/oauth2/v2.0/authorize?${asked.toString()}`, {
+  asked.delete('client_secret')
+  return fetch(`${cloud.origin}/${tenant}/oauth2/v2.0/authorize?${asked.toString()}`, {
     redirect: 'manual',
   })
 }
@@ -53,14 +57,15 @@ export async function ask(cloud: Cloud, tenant: string, form: Record<string, str
   return (await answer.json()) as Tokens
 }
 
-/** Tokens of a technician in the partner tenant. */
-export async function signedIn(cloud: Cloud, query: Record<string, string> = {}): Promise<Tokens> {
-  const { code = '' } = sentBack(await signIn(cloud, query))
-  return ask(cloud, cloud.partnerTenantId, {
-    grant_type: 'authorization_code',
-    code,
-    redirect_uri: callback,
-  })
+/** Tokens of a technician in the partner tenant, for the multi-tenant app or one with that id and secret. */
+export async function signedIn(
+  cloud: Cloud,
+  query: Record<string, string> = {},
+  app: { client_id?: string; client_secret?: string } = {},
+): Promise<Tokens> {
+  const { code = '' } = sentBack(await signIn(cloud, { ...query, ...app }))
+  const form = { grant_type: 'authorization_code', code, redirect_uri: callback, ...app }
+  return ask(cloud, cloud.partnerTenantId, form)
 }
 
 export function claimsOf(token: string): Record<string, unknown> {
