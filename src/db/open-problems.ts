@@ -14,6 +14,7 @@ export async function readProblemPage(
     entraTenantId,
     silenced,
     after,
+    offset = 0,
     limit,
   }: {
     entraTenantId?: string | undefined
@@ -21,6 +22,7 @@ export async function readProblemPage(
     silenced?: boolean | undefined
     /** Position of the last row of the page before. */
     after?: readonly [string, string, string] | undefined
+    offset?: number
     limit: number
   },
 ): Promise<{ rows: OpenProblem[]; total: number }> {
@@ -38,7 +40,7 @@ export async function readProblemPage(
           ? sql`true`
           : sql`(p.silenced, p.opened_at, p.problem_id) > (${after[0]}::boolean, ${after[1]}::timestamptz, ${after[2]}::uuid)`
       }
-      order by p.silenced, p.opened_at, p.problem_id limit ${limit}`.execute(db),
+      order by p.silenced, p.opened_at, p.problem_id limit ${limit} offset ${offset}`.execute(db),
     sql<{ total: number }>`select count(*)::int as total ${matching}`.execute(db),
   ])
   return { rows, total: counted[0]?.total ?? 0 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { addSecret, registerOwnApp } from '../../simulator/registrations.ts'
 import { secretCredential } from '../../src/consent/apps/new-credential.ts'
 import { setCustomLevel } from '../../src/consent/apps/permission-level.ts'
+import { createTicket } from '../../src/consent/grants/tickets.ts'
 import { openKeyRing } from '../../src/key-ring.ts'
 import { cookie, openConsentVisits } from './consent-visits.ts'
 import { jobsOf } from './start.ts'
@@ -267,6 +268,18 @@ describe('an answer', () => {
     expect(await visits.back(path, browser)).toMatchObject({ status: 410, title: 'This took too long' })
     await sql`update consent_requests set expires_at = now() + interval '1 minute'`.execute(visits.db)
     expect(await visits.back(path, browser)).toMatchObject({ title: 'Consent is given' })
+  })
+
+  test('of one tenant does not count for the state of another, in the same browser neither', async () => {
+    const visits = await openConsentVisits()
+    const { partner, customer, db, cloud } = visits
+    const ours = await visits.start(await visits.link())
+    const { url } = await createTicket(db, { entraTenantId: partner, clientId: cloud.clientId, actor: 'ada' })
+    const theirs = await visits.start(url, ours.browser)
+    const mixed = (await visits.decide(ours.microsoft, 'accept')).replace(ours.state, theirs.state)
+    expect(mixed).toContain(customer)
+    expect(await visits.back(mixed, ours.browser)).toMatchObject({ status: 403 })
+    expect((await sql`select 1 from consents`.execute(db)).rows).toEqual([])
   })
 
   test('for a tenant that was offboarded meanwhile proves nothing any more', async () => {

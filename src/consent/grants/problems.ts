@@ -3,7 +3,7 @@ import { closeProblems, openProblem, type ProblemFacts } from '../../db/problems
 import type { ConsentStatus, Database } from '../../db/tables.ts'
 import type { EntraSyncError } from '../../errors.ts'
 import type { Findings } from './probes.ts'
-import type { ProofRun } from './settle.ts'
+import type { ProofRun } from './proof-run.ts'
 
 /** Of the app that reads the Entra tenant: every read that goes well disproves these, too. */
 const reading = 'access'

@@ -38,7 +38,7 @@ export interface Proof {
   /** Why this proof came to no verdict; the rest is as it was before. */
   error?: EntraSyncError
   nextProofAt: Date
-  /** It is granted and was not before: the caller may ask for a sync at once, the tick does within seconds. */
+  /** It is granted, and reading was at rest or failing before: the caller may ask for a sync at once, the tick does within seconds. */
   regained: boolean
 }
 

@@ -1,22 +1,11 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import { lockEntraTenant } from '../../db/entra-tenants.ts'
-import type { ConsentMethod, ConsentStatus, Database } from '../../db/tables.ts'
+import type { ConsentStatus, Database } from '../../db/tables.ts'
 import type { EntraSyncError } from '../../errors.ts'
 import type { Findings } from './probes.ts'
+import type { ProofRun } from './proof-run.ts'
 import { closeAfterGrant, openForError, openForLoss } from './problems.ts'
 import { nextProofMs, retryProofMs, rolesComeWithinMs, statusOf } from './verdict.ts'
-
-/** One proof under way. */
-export interface ProofRun {
-  entraTenantId: string
-  clientId: string
-  /** By Postgres' clock, in microseconds: orders proofs that run at once. */
-  startedAt: string
-  /** The permission level says this app. */
-  wanted: boolean
-  method: ConsentMethod
-  grantedBy: string | null
-}
 
 /** What is stored after a proof. */
 export interface Settled {
@@ -25,7 +14,7 @@ export interface Settled {
   missingRoles: string[]
   missingOptionalRoles: string[]
   nextProofAt: Date
-  /** It is granted and was not before. */
+  /** It is granted, and reading was at rest or failing before. */
   regained: boolean
 }
 
@@ -40,6 +29,7 @@ interface Row {
   failed: number
   superseded: boolean
   otherGranted: boolean
+  readsFail: boolean
 }
 
 /**
@@ -75,7 +65,10 @@ export function settleFindings(db: Kysely<Database>, proof: ProofRun, findings: 
     const status = statusOf(findings, { grantedBefore: row.grantedBefore, expecting })
     const waits = status === 'waiting_for_roles'
     const granted = status === 'granted'
-    const regained = granted && row.status !== 'granted'
+    const becomes = granted && row.status !== 'granted'
+    // Of one that was never proved the reading goes on meanwhile, and needs no push unless it could not.
+    const rested = row.status !== null || row.waitedMs !== null || row.readsFail
+    const regained = becomes && rested
     const failed = granted || waits ? 0 : row.failed + 1
     const nextMs = nextProofMs(status, {
       waitedMs: row.waitedMs ?? 0,
@@ -84,12 +77,12 @@ export function settleFindings(db: Kysely<Database>, proof: ProofRun, findings: 
     })
     // Whoever consented anew is on record with the new grant; of one that was found, how it was found.
     const anew = granted && row.waitedMs !== null
-    const found = regained && row.waitedMs === null
+    const found = becomes && row.waitedMs === null
     const { rows } = await sql<{ nextProofAt: Date }>`
       update entra_sync.consents set status = ${status}, granted_roles = ${findings.granted}::text[],
         missing_roles = ${findings.missing}::text[], missing_optional_roles = ${findings.missingOptional}::text[],
         proved_at = ${proof.startedAt}::timestamptz,
-        granted_at = case when ${anew || regained} then now() else granted_at end,
+        granted_at = case when ${anew || becomes} then now() else granted_at end,
         method = case when ${found} then ${proof.method} else method end,
         granted_by = case when ${found} then ${proof.grantedBy} else granted_by end,
         waiting_since = case when ${waits} then waiting_since end,
@@ -145,7 +138,9 @@ function settle(
         (extract(epoch from now() - waiting_since) * 1000)::float8 as "waitedMs",
         coalesce(proved_at > ${startedAt}::timestamptz, false) as superseded,
         exists (select from entra_sync.consents o where o.entra_tenant_id = c.entra_tenant_id
-          and o.app_id <> c.app_id and o.status = 'granted') as "otherGranted"
+          and o.app_id <> c.app_id and o.status = 'granted') as "otherGranted",
+        (select consecutive_failures > 0 from entra_sync.entra_tenants e
+          where e.entra_tenant_id = c.entra_tenant_id) as "readsFail"
       from entra_sync.consents c
       where entra_tenant_id = ${entraTenantId} and app_id = ${clientId} for update`.execute(trx)
     const [row] = rows

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { listAudit } from '../../db/audit-log.ts'
 import { readProblemPage } from '../../db/open-problems.ts'
+import { listSilences } from '../../db/silences.ts'
 import { uuid } from '../input.ts'
+import { silence, silenceInput, unsilence } from '../silence-acts.ts'
 import { listOf, moment, pageOf, paging, route } from './route.ts'
 
 const problem = z
@@ -33,6 +35,20 @@ const auditEntry = z
     detail: z.unknown(),
   })
   .meta({ id: 'AuditEntry' })
+
+const silenced = z
+  .object({
+    silenceId: z.guid(),
+    code: z.string().nullable().meta({ description: 'null = every code' }),
+    entraTenantId: z.string().nullable().meta({ description: 'null = every Entra tenant' }),
+    name: z.string().nullable(),
+    reason: z.string(),
+    createdBy: z.string(),
+    createdAt: moment,
+    expiresAt: moment.nullable(),
+    problems: z.number().int().meta({ description: 'open ones that it keeps from counting now' }),
+  })
+  .meta({ id: 'Silence' })
 
 const truth = z.enum(['true', 'false'])
 
@@ -69,6 +85,50 @@ export const recordRoutes = [
           silenced: row.silenced,
         }),
       )
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/problem-silences',
+    operationId: 'listSilences',
+    summary: 'The silences that hold now',
+    tag: 'Problems',
+    response: z.object({ items: z.array(silenced) }),
+    run: async ({ db }) => ({
+      items: (await listSilences(db)).map((row) => ({
+        silenceId: row.silence_id,
+        code: row.code,
+        entraTenantId: row.entra_tenant_id,
+        name: row.name,
+        reason: row.reason,
+        createdBy: row.created_by,
+        createdAt: row.created_at,
+        expiresAt: row.expires_at,
+        problems: row.problems,
+      })),
+    }),
+  }),
+  route({
+    method: 'post',
+    path: '/problem-silences',
+    operationId: 'silenceProblems',
+    summary: 'Silence problems by code, by Entra tenant, or by both; they stay open and do not count',
+    tag: 'Problems',
+    body: silenceInput,
+    response: z.object({ silenced: z.number().int().meta({ description: 'open problems' }) }),
+    run: async (deps, { body, signedIn }) => ({ silenced: await silence(deps, body, signedIn.name) }),
+  }),
+  route({
+    method: 'delete',
+    path: '/problem-silences/{silenceId}',
+    operationId: 'unsilenceProblems',
+    summary: 'Take a silence back',
+    tag: 'Problems',
+    params: z.object({ silenceId: uuid }),
+    response: z.object({ silenceId: z.guid(), removed: z.literal(true) }),
+    async run(deps, { params: { silenceId }, signedIn }) {
+      await unsilence(deps, silenceId, signedIn.name)
+      return { silenceId, removed: true as const }
     },
   }),
   route({

@@ -3,6 +3,7 @@ import { isEntraSyncError } from '../../errors.ts'
 import type { HttpEnv } from '../access.ts'
 import type { ConsoleDeps } from '../console-deps.ts'
 import { statusOf } from '../failure-status.ts'
+import { consentRoutes } from './consent.ts'
 import { customerRoutes } from './customers.ts'
 import { entraTenantRoutes } from './entra-tenants.ts'
 import { openApi } from './openapi.ts'
@@ -17,6 +18,7 @@ export const apiPath = '/api/v1'
 export const apiRoutes: readonly Route[] = [
   ...entraTenantRoutes,
   ...permissionLevelRoutes,
+  ...consentRoutes,
   ...customerRoutes,
   ...recordRoutes,
 ]

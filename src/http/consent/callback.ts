@@ -7,8 +7,8 @@ import { audit } from '../../db/audit.ts'
 import { isEntraSyncError } from '../../errors.ts'
 import { enqueueProof, syncNow } from '../../jobs/enqueue.ts'
 import type { HttpEnv } from '../access.ts'
+import { consentCookie, type ConsentContext } from './deps.ts'
 import { pages, type Told } from './pages.ts'
-import { consentCookie, type ConsentContext } from './routes.ts'
 
 /** How long an admin waits for the proof; what takes longer goes on by itself. */
 const patienceMs = 25_000

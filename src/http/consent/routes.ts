@@ -1,40 +1,11 @@
 import type { Context, Hono } from 'hono'
-import type { Kysely } from 'kysely'
-import type { Config } from '../../config.ts'
-import type { Database } from '../../db/tables.ts'
-import type { ConfiguredGraph } from '../../graph-of-config.ts'
-import type { Queues } from '../../jobs/queues.ts'
-import type { Log } from '../../log.ts'
 import { addressOf, tooMany, type HttpEnv } from '../access.ts'
 import { createFailures } from '../failures.ts'
 import { page } from '../page.ts'
 import { answerCallback } from './callback.ts'
+import type { ConsentContext, ConsentDeps } from './deps.ts'
 import { pages, type Told } from './pages.ts'
 import { answerStart } from './start.ts'
-
-export interface ConsentDeps {
-  db: Kysely<Database>
-  /** The queues by name, to add jobs to. */
-  jobs: Queues
-  graph: ConfiguredGraph
-  cloud: Pick<Config['cloud'], 'loginUrl' | 'graphUrl'>
-  http: Config['http']
-  log: Log
-  /**
-   * Takes what comes back to the same redirect URI from the sign-in of a partner user. null = the state is none of
-   * those, and it is for consent.
-   */
-  answerPartnerSignIn?(context: Context<HttpEnv>): Promise<Response | null>
-}
-
-/** The cookie that binds an admin consent to the browser that began it. */
-export const consentCookie = (secure: boolean): string =>
-  secure ? '__Host-entra-sync-consent' : 'entra-sync-consent'
-
-/** Cookies only travel over https with `secure`. */
-export interface ConsentContext extends ConsentDeps {
-  secure: boolean
-}
 
 type Answer = (context: Context<HttpEnv>, deps: ConsentContext) => Promise<Response | Told>
 

@@ -4,8 +4,8 @@ import { looksLikeKey, newKey } from '../../consent/grants/one-time.ts'
 import { openRequest } from '../../consent/grants/requests.ts'
 import { readTicket } from '../../consent/grants/tickets.ts'
 import type { HttpEnv } from '../access.ts'
+import { consentCookie, type ConsentContext } from './deps.ts'
 import { pages, type Told } from './pages.ts'
-import { consentCookie, type ConsentContext } from './routes.ts'
 
 const tenMinutes = 600
 

@@ -2,7 +2,7 @@ import { html } from 'hono/html'
 import type { ConsentMethod, ConsentStatusView } from '../../db/tables.ts'
 import type { Status } from '../../db/status.ts'
 import type { LevelView } from '../level-acts.ts'
-import { facts, nothing, when, type Content, type Markup } from './parts.ts'
+import { act, facts, nothing, when, type Content, type Markup } from './parts.ts'
 import { consentOf } from './words.ts'
 
 const methods: Record<ConsentMethod, string> = {
@@ -17,10 +17,12 @@ export function consentSection({
   consent,
   level,
   status,
+  operator,
 }: {
   consent: ConsentStatusView | null
   level: LevelView
   status: Status
+  operator: boolean
 }): Markup {
   const app = level.wantedClientId
   const missing = consent?.missing_roles ?? []
@@ -35,7 +37,7 @@ export function consentSection({
   ]
   return html`<section aria-labelledby="consent">
     <h2 id="consent">Consent</h2>
-    ${facts(rows)}
+    ${facts(rows)} ${operator ? acts(status) : nothing}
     ${
       consent?.other_app_id && consent.consent === 'other_app'
         ? html`<p class="hint">
@@ -47,6 +49,15 @@ export function consentSection({
     ${roleList('Missing permissions', missing)}
     ${roleList('Optional permissions that are not granted', optional)}
   </section>`
+}
+
+function acts({ entra_tenant_id: id, consent, state }: Status): Markup {
+  if (state === 'gone' || state === 'offboarded') return nothing
+  const given = consent !== null && consent !== 'required'
+  return html`<div class="acts above">
+    ${act(`/entra-tenants/${id}/consent-url`, given ? 'Reconsent link' : 'Consent link', { kind: given ? '' : 'main' })}
+    ${act(`/entra-tenants/${id}/consent-check`, 'Check now')}
+  </div>`
 }
 
 function roleList(title: string, roles: string[]): Markup {

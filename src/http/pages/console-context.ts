@@ -20,7 +20,7 @@ export interface ConsoleContext {
    */
   act(
     path: string,
-    back: (context: Context<HttpEnv>) => string,
+    back: (context: Context<HttpEnv>, form: Form) => string,
     run: (form: Form, context: Context<HttpEnv>) => Promise<Flash>,
   ): void
 }

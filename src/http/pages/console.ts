@@ -11,6 +11,7 @@ import { addEntraTenantActs } from './entra-tenant-acts.ts'
 import { addEntraTenantPage } from './entra-tenant.ts'
 import { createFlashes, type Flash } from './flashes.ts'
 import { addOverview } from './overview.ts'
+import { addProblemsPage } from './problems.ts'
 import { nothing, type Markup } from './parts.ts'
 import { shell } from './shell.ts'
 import { addStylesheet } from './stylesheet.ts'
@@ -45,12 +46,13 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
           })
           return context.html(failed(context, '', error), 403)
         }
-        const flash = await run(await context.req.parseBody({ all: true }), context).catch((error) => {
+        const form = await context.req.parseBody({ all: true })
+        const flash = await run(form, context).catch((error) => {
           if (!isEntraSyncError(error)) throw error
           deps.log.info({ err: error, path: context.req.path }, 'an act in the console was refused')
           return refusal(error)
         })
-        const to = new URL(back(context), 'http://console')
+        const to = new URL(back(context, form), 'http://console')
         to.searchParams.set('flash', flashes.keep(flash, signedIn.name))
         return context.redirect(to.pathname + to.search + to.hash, 303)
       })
@@ -60,6 +62,7 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
   addEntraTenantPage(console)
   addEntraTenantActs(console)
   addCustomersPage(console)
+  addProblemsPage(console)
   addAuditPage(console)
 }
 

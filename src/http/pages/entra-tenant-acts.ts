@@ -5,7 +5,10 @@ import { pauseEntraTenant, resumeEntraTenant } from '../../db/pausing.ts'
 import { EntraSyncError } from '../../errors.ts'
 import { syncNow } from '../../jobs/enqueue.ts'
 import { parsed, uuid } from '../input.ts'
+import { checkConsent, makeConsentLink } from '../consent-acts.ts'
 import { changeLevel, type CredentialInput } from '../level-acts.ts'
+import type { Proof } from '../../consent/grants/prove.ts'
+import type { Flash } from './flashes.ts'
 import { idOf, type ConsoleContext } from './console-context.ts'
 
 const syncForm = z.object({ mode: z.enum(['delta', 'full']) })
@@ -54,6 +57,26 @@ export function addEntraTenantActs({ deps, act }: ConsoleContext): void {
     return { tone: 'good', text: `${name} is synced again.` }
   })
 
+  act(`${path}/consent-url`, back, async (_form, context) => {
+    const entraTenantId = idOf(context)
+    const name = await requireEntraTenant(db, entraTenantId)
+    const link = await makeConsentLink(deps, entraTenantId, context.get('signedIn').name)
+    return {
+      tone: 'good',
+      text: `A consent link for ${name}, good until ${link.expiresAt.toISOString().slice(0, 10)}. It is shown this once: copy it.`,
+      copy: { label: 'Send this to an admin of the customer', text: link.url },
+      more: [
+        'A Privileged Role Administrator or Global Administrator opens it, signs in at Microsoft and accepts.',
+        `App ${link.clientId}; its registration must list the redirect URI ${link.redirectUri} (platform Web).`,
+      ],
+    }
+  })
+  act(`${path}/consent-check`, back, async (_form, context) => {
+    const entraTenantId = idOf(context)
+    const name = await requireEntraTenant(db, entraTenantId)
+    return toldOfProof(name, await checkConsent(deps, entraTenantId, context.req.raw.signal))
+  })
+
   act(`${path}/permission-level`, backToLevel, async (form, context) => {
     const entraTenantId = idOf(context)
     const actor = context.get('signedIn').name
@@ -95,6 +118,34 @@ export function addEntraTenantActs({ deps, act }: ConsoleContext): void {
       more: ['Delete it in the app registration too.'],
     }
   })
+}
+
+function toldOfProof(name: string, { status, missingRoles, error, nextProofAt }: Proof): Flash {
+  if (error !== undefined) {
+    const more = error.remedy === undefined ? [] : [error.remedy]
+    return { tone: 'bad', text: `No verdict for ${name}: ${error.message}`, more }
+  }
+  const missing = missingRoles.length === 0 ? [] : [`Missing: ${missingRoles.join(', ')}.`]
+  switch (status) {
+    case 'granted':
+      return { tone: 'good', text: `${name} has consented: it was proved just now.` }
+    case 'waiting_for_roles':
+      return {
+        tone: 'good',
+        text: `${name} has consented, and permissions are on their way.`,
+        more: [...missing, `It is proved again at ${nextProofAt.toISOString()}.`],
+      }
+    case 'insufficient':
+      return { tone: 'bad', text: `${name} has consented to too little.`, more: missing }
+    case 'required':
+    case 'revoked':
+    case null:
+      return {
+        tone: 'bad',
+        text: `${name} has not consented${status === 'revoked' ? ' any more' : ''}.`,
+        more: ['Send an admin of it the consent link.'],
+      }
+  }
 }
 
 /** What the form holds; null = no credential, which is right where the app has one already. */

@@ -41,7 +41,8 @@ export function addEntraTenantPage({ deps, page }: ConsoleContext): void {
       <p class="sub">${status.default_domain ?? 'domain not read yet'} · <code>${id}</code></p>
       ${operator ? acts(status) : nothing} ${problemsSection(problems.rows, operator)}
       <div class="columns">
-        ${syncSection(status)} ${linksSection(links, domains)} ${consentSection({ consent, level, status })}
+        ${syncSection(status)} ${linksSection(links, domains)}
+        ${consentSection({ consent, level, status, operator })}
       </div>
       ${levelSection({ entraTenantId: id, level, operator })} ${relationshipsSection(relationships)}
       ${holdsSection(holds)} ${runsSection(runs)}

@@ -87,7 +87,7 @@ function problemList({ rows, total }: { rows: OpenProblem[]; total: number }, op
     total > rows.length
       ? html`<p class="hint">
           The ${rows.length} oldest of ${number(total)};
-          <a href="${address('/', { filter: 'problems' })}">Entra tenants with problems</a>.
+          <a href="/problems">all problems</a>.
         </p>`
       : nothing
   return html`<section aria-labelledby="problems">

@@ -306,6 +306,29 @@ describe('acting', () => {
     }
   })
 
+  test('problems are silenced by code and heard again', async () => {
+    const { ask } = await startApi()
+    const path = `${apiPath}/problem-silences`
+    expect(await ask('POST', path, { body: {} })).toMatchObject({ status: 400 })
+    expect(await ask('POST', path, { body: { code: 'graph_403', until: '2020-01-01' } })).toMatchObject({
+      status: 400,
+      body: { error: 'silence_over' },
+    })
+    expect(await ask('POST', path, { body: { code: 'graph_403', reason: 'known' } })).toMatchObject({
+      body: { silenced: 1 },
+    })
+    const { body } = await ask('GET', path)
+    const [one] = body['items'] as { silenceId: string }[]
+    expect(one).toMatchObject({ code: 'graph_403', entraTenantId: null, problems: 1, reason: 'known' })
+    expect((await ask('GET', `${apiPath}/problems?silenced=true`)).body['items']).toHaveLength(1)
+    expect((await ask('DELETE', `${path}/${one?.silenceId}`)).status).toBe(200)
+    expect((await ask('GET', `${apiPath}/problems?silenced=true`)).body['items']).toEqual([])
+    expect(await ask('DELETE', `${path}/${one?.silenceId}`)).toMatchObject({
+      status: 404,
+      body: { error: 'silence_unknown' },
+    })
+  })
+
   test('customers are discovered and imported', async () => {
     const { ask, queues, partner, database } = await startApi()
     expect(await ask('POST', `${apiPath}/customers/discover`)).toMatchObject({

@@ -4,7 +4,7 @@ import { openBrowser } from '../../harness/browser.ts'
 import { operatorToken, startTestHttp } from '../start.ts'
 import { addFleet, hostile } from './fleet.ts'
 
-test('an operator signs in, finds an Entra tenant and sets level Custom, without any script', async () => {
+test('an operator signs in, finds an Entra tenant and sets level Custom and makes a consent link, without any script', async () => {
   const { url, database } = await startTestHttp()
   await addFleet(database.db, 60)
   const browser = await openBrowser()
@@ -43,6 +43,12 @@ test('an operator signs in, finds an Entra tenant and sets level Custom, without
   )
   await page.getByRole('cell', { name: '2100-01-01' }).waitFor()
   expect(await page.content()).not.toContain('secret8Q~')
+
+  await page.getByRole('button', { name: 'Consent link' }).click()
+  const link = page.getByLabel('Send this to an admin')
+  expect(await link.inputValue()).toMatch(/^http:\/\/localhost:8080\/consent\/start\?ticket=[\w-]{20,}$/)
+  await page.reload()
+  expect(await link.count()).toBe(0)
 
   await page.getByRole('button', { name: 'Sign out' }).click()
   await page.getByLabel('Ops token').waitFor()

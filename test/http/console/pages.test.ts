@@ -27,7 +27,14 @@ async function startConsole(token = operatorToken, customers = 3) {
   }
 }
 
-const pagesOf = (id: string) => ['/', '/?filter=problems', `/entra-tenants/${id}`, '/customers', '/audit']
+const pagesOf = (id: string) => [
+  '/',
+  '/?filter=problems',
+  `/entra-tenants/${id}`,
+  '/customers',
+  '/problems',
+  '/audit',
+]
 
 describe('text of others', () => {
   test('is text on every page, and never markup', async () => {
@@ -71,6 +78,8 @@ describe('a viewer', () => {
       'pause',
       'resume',
       'permission-level',
+      'consent-url',
+      'consent-check',
       `credentials/${randomUUID()}/remove`,
     ]) {
       const { status, page } = await post(`/entra-tenants/${partner}/${path}`, {
@@ -80,6 +89,8 @@ describe('a viewer', () => {
       expect({ path, status }).toEqual({ path, status: 403 })
       expect(page).toContain('A viewer may not do this.')
     }
+    for (const path of ['problem-silences', `problem-silences/${randomUUID()}/remove`])
+      expect((await post(`/${path}`)).status).toBe(403)
     for (const path of ['discover', 'import', 'import-all'])
       expect((await post(`/customers/${path}`)).status).toBe(403)
     expect([...(await jobsOf(queues.sync)), ...(await jobsOf(queues.control))]).toEqual([])
@@ -126,6 +137,43 @@ describe('an operator', () => {
     expect(wrong.page).not.toContain('canary')
     const both = await post(`${path}/permission-level`, { ...form, certificate: 'canary' })
     expect(both.page).toContain('Both a client secret and a certificate were given.')
+  })
+
+  test('silences a problem and takes that back', async () => {
+    const { customers, post, text } = await startConsole()
+    const of = customers[0] ?? ''
+    const form = {
+      code: 'graph_403',
+      of,
+      back: 'entra-tenant',
+      entraTenantId: of,
+      reason: hostile,
+      until: '',
+    }
+    const silenced = await post('/problem-silences', form)
+    expect(silenced.location).toContain(`/entra-tenants/${of}?flash=`)
+    expect(silenced.page).toContain('Silenced: 1 open problem does not count')
+    const page = await text('/problems')
+    expect(page).toContain('problem silenced')
+    expect(page).not.toContain('<img')
+    const remove = /action="(\/problem-silences\/[^"]+\/remove)"/.exec(page)?.[1] ?? ''
+    expect((await post(remove)).page).toContain('The silence is taken back.')
+    expect((await post(remove)).page).toContain('There is no silence')
+    const past = await post('/problem-silences', { ...form, until: '2020-01-01' })
+    expect(past.page).toContain('The end of the silence is in the past.')
+    const elsewhere = await post('/problem-silences', { ...form, of: '//evil.example' })
+    expect(elsewhere.location).toMatch(/^\/problems\?/)
+  })
+
+  test('makes a consent link, which is shown once', async () => {
+    const { partner, post, text, url } = await startConsole()
+    const made = await post(`/entra-tenants/${partner}/consent-url`)
+    const link = /value="(http:\/\/localhost:8080\/consent\/start\?ticket=[^"]+)"/.exec(made.page)?.[1] ?? ''
+    expect(link).not.toBe('')
+    expect(made.location).not.toContain(link.slice(-20))
+    expect(await text(`/entra-tenants/${partner}`)).not.toContain(link.slice(-20))
+    const start = await fetch(url + new URL(link).pathname + new URL(link).search, { redirect: 'manual' })
+    expect(new URL(start.headers.get('location') ?? '').host).toBe('login.microsoftonline.com')
   })
 
   test('is told a result once, and nobody else is', async () => {
