@@ -1,41 +1,47 @@
-import { sql, type Kysely } from 'kysely'
 import { openDatabase } from '../db/connection.ts'
 import { assertSchema } from '../db/migrate.ts'
-import type { Database } from '../db/tables.ts'
-import { readOrganization } from '../graph/organization.ts'
-import { withDatabaseUrl, withQueues, type CommandContext } from './context.ts'
-import { checkCredentials } from './doctor-secrets.ts'
+import { withDatabaseUrl, type CommandContext } from './context.ts'
+import { checkConfiguration } from './doctor/configuration.ts'
+import { checkConsent, checkPreconsent } from './doctor/consent.ts'
+import { checkCredentials } from './doctor/credentials.ts'
+import { checkDatabase } from './doctor/database.ts'
+import { ok, type DoctorContext, type Finding } from './doctor/finding.ts'
+import { checkQueue } from './doctor/queue.ts'
+import { checkSignIns } from './doctor/sign-in.ts'
+import { checkFreshness, checkHolds, checkProblems } from './doctor/state.ts'
+import { checkCustomers, checkGdap, checkLinks } from './doctor/tenants.ts'
 import { explainFailure } from './failure.ts'
-import { readEvictionPolicy } from './redis-eviction.ts'
-import { withGraph } from './graph.ts'
-import { number, printable } from './text.ts'
+import { printable } from './text.ts'
 
-type Verdict = 'ok' | 'warn' | 'fail'
+/** Checks of a database with the right schema, in the order in which one follows from the other. */
+const families: readonly (readonly [string, (context: DoctorContext) => Promise<Finding[]>])[] = [
+  ['secrets', ({ config, db }) => checkCredentials(config, db)],
+  ['sign-in', checkSignIns],
+  ['customers', checkCustomers],
+  ['GDAP', checkGdap],
+  ['consent', checkConsent],
+  ['partner sign-ins', checkPreconsent],
+  ['links', checkLinks],
+  ['problems', checkProblems],
+  ['holds', checkHolds],
+  ['freshness', checkFreshness],
+]
 
-export interface Finding {
-  check: string
-  verdict: Verdict
-  detail: string
-  remedy?: string
-}
-
-const largestSkewMs = 2000
-const oldestPostgres = 150_000
-
-/** `doctor`: tries what the daemon needs, one line each; exit code 1 when something fails. */
+/**
+ * `doctor`: the state of the whole set-up on one screen, each thing that is not right with its remedy below. Exit code
+ * 1 when something fails, see Verdict.
+ */
 export async function doctor(context: CommandContext): Promise<number> {
   const { output } = context
   const findings: Finding[] = []
   const tell = (finding: Finding): void => {
     findings.push(finding)
     output.line(`${finding.verdict.padEnd(4)}  ${finding.check}: ${printable(finding.detail)}`)
-    if (finding.remedy !== undefined && finding.verdict !== 'ok')
-      output.line(`      ${printable(finding.remedy)}`)
+    if (finding.remedy !== undefined) output.line(`      ${printable(finding.remedy)}`)
   }
-  const attempt = async (check: string, run: () => Promise<Finding | Finding[] | void>): Promise<boolean> => {
+  const attempt = async (check: string, run: () => Promise<Finding[] | void>): Promise<boolean> => {
     try {
-      const found = await run()
-      for (const finding of found === undefined ? [] : [found].flat()) tell(finding)
+      for (const finding of (await run()) ?? []) tell(finding)
       return true
     } catch (error) {
       const { message, remedy } = explainFailure(error).document
@@ -44,134 +50,40 @@ export async function doctor(context: CommandContext): Promise<number> {
     }
   }
 
-  tell(configuration(context))
+  for (const finding of checkConfiguration(context)) tell(finding)
   await attempt('database', () =>
     withDatabaseUrl(context, async (url) => {
       const db = openDatabase(url, { max: 2, applicationName: 'entra-sync doctor' })
       try {
-        const reached = await attempt('database', async () => [await version(db), await clock(db)])
-        await attempt('queue', () => queue(context, url))
+        const reached = await attempt('database', () => checkDatabase(db))
+        await attempt('queue', () => checkQueue(context, url))
         if (!reached) return
         const current = await attempt('schema', async () => {
           await assertSchema(db)
-          return ok('schema', 'the one this version knows')
+          return [ok('schema', 'the one this version knows')]
         })
-        if (current) await attempt('secrets', () => checkCredentials(context.config, db))
-        const partners = current ? await readSignIns(db) : []
-        if (current && partners.length === 0) tell(noTenant)
-        for (const partner of partners)
-          await attempt(`sign-in to ${partner.name}`, () => signIn(context, db, partner))
+        if (!current) return
+        for (const [check, run] of families) await attempt(check, () => run({ ...context, db }))
       } finally {
         await db.destroy()
       }
     }),
   )
   const failed = findings.some(({ verdict }) => verdict === 'fail')
+  output.line(summary(findings))
   output.document({ ok: !failed, findings })
   return failed ? 1 : 0
 }
 
-const ok = (check: string, detail: string): Finding => ({ check, verdict: 'ok', detail })
-
-const noTenant: Finding = {
-  check: 'sign-in',
-  verdict: 'warn',
-  detail: 'no tenant yet',
-  remedy: 'Run entra-sync init --name NAME --entra-tenant ID.',
-}
-
-function configuration({ config }: CommandContext): Finding {
-  const { cloud, defaultApp, databaseUrl } = config
-  const database = databaseUrl === null ? `embedded database in ${config.dataDir}` : 'database of your own'
-  if (defaultApp === null) return ok('configuration', `cloud ${cloud.name}, no Default app, ${database}`)
-  const proof = 'certificate' in defaultApp ? 'certificate' : 'secret'
-  return ok(
-    'configuration',
-    `cloud ${cloud.name}, Default app ${defaultApp.clientId} with a ${proof}, ${database}`,
-  )
-}
-
-async function version(db: Kysely<Database>): Promise<Finding> {
-  const { rows } = await sql<{ text: string; number: number }>`
-    select current_setting('server_version') as text, current_setting('server_version_num')::int as number`.execute(
-    db,
-  )
-  const { text = '?', number: found = 0 } = rows[0] ?? {}
-  if (found >= oldestPostgres) return ok('database', `PostgreSQL ${text}`)
-  const remedy = 'Use PostgreSQL 15 or newer.'
-  return { check: 'database', verdict: 'fail', detail: `PostgreSQL ${text} is too old`, remedy }
-}
-
-/** Leases and due times count by the database's clock, token life times by this machine's. */
-async function clock(db: Kysely<Database>): Promise<Finding> {
-  const before = Date.now()
-  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)
-  const middle = (before + Date.now()) / 2
-  const skew = Math.round(Math.abs((rows[0]?.now.getTime() ?? middle) - middle))
-  const detail = `this machine and Postgres differ by ${number(skew)} ms`
-  if (skew <= largestSkewMs) return ok('clock', detail)
-  return { check: 'clock', verdict: 'warn', detail, remedy: 'Have both machines set their clocks by NTP.' }
-}
-
-async function queue(context: CommandContext, databaseUrl: string): Promise<Finding[]> {
-  return withQueues(context, databaseUrl, async (queues) => {
-    await queues.ping()
-    const found = [
-      ok('queue', `BullMQ on ${queues.backend === 'redis' ? 'Redis' : 'Postgres'} at ${queues.address}`),
-    ]
-    if (queues.backend === 'redis') found.push(await eviction(context))
-    const workers = await queues.sync.getWorkersCount()
-    const remedy = 'Start the daemon: entra-sync run.'
-    found.push(
-      workers > 0
-        ? ok('workers', `${workers} connected`)
-        : { check: 'workers', verdict: 'warn', detail: 'none is connected', remedy },
+/** The last line, which is the first that is read. */
+function summary(findings: Finding[]): string {
+  const checks = (verdict: Finding['verdict']): string =>
+    [...new Set(findings.filter((one) => one.verdict === verdict).map(({ check }) => printable(check)))].join(
+      ', ',
     )
-    return found
-  })
-}
-
-async function eviction({ config }: CommandContext): Promise<Finding> {
-  const policy = await readEvictionPolicy(config.queueUrl ?? '')
-  if (policy === 'noeviction') return ok('eviction', 'Redis keeps every key')
-  return {
-    check: 'eviction',
-    verdict: 'fail',
-    detail: `Redis may drop jobs when memory is short: maxmemory-policy is ${policy}`,
-    remedy: 'Set maxmemory-policy noeviction in redis.conf.',
-  }
-}
-
-interface SignIn {
-  entraTenantId: string
-  name: string
-}
-
-/** The partners' Entra tenants, or with none of them the linked ones that no partner reaches. */
-async function readSignIns(db: Kysely<Database>): Promise<SignIn[]> {
-  const { rows } = await sql<SignIn>`
-    select entra_tenant_id as "entraTenantId", coalesce(display_name, default_domain, entra_tenant_id::text) as name
-    from entra_sync.tenant_status where kind in ('partner', 'standalone') and state <> 'gone' order by kind, 2`.execute(
-    db,
-  )
-  return rows
-}
-
-/** A token proves login and credential, /organization proves consent and that the right directory answers. */
-async function signIn(
-  context: CommandContext,
-  db: Kysely<Database>,
-  { entraTenantId, name }: SignIn,
-): Promise<Finding> {
-  return withGraph(context, db, async (graph) => {
-    const client = graph.forTenant(entraTenantId)
-    const organization = await readOrganization(client, { signal: context.signal })
-    const check = `sign-in to ${name}`
-    if (organization.id.toLowerCase() !== entraTenantId.toLowerCase()) {
-      const remedy =
-        'Check LOGIN_URL and GRAPH_URL: they belong to different clouds or a proxy mixes them up.'
-      return { check, verdict: 'fail', detail: `Graph answered as ${organization.id}`, remedy }
-    }
-    return ok(check, `Graph answers as ${organization.displayName ?? organization.id}`)
-  })
+  const parts = [
+    checks('fail') && `Does not work: ${checks('fail')}.`,
+    checks('warn') && `To look at: ${checks('warn')}.`,
+  ].filter(Boolean)
+  return `\n${parts.length === 0 ? 'All is well.' : parts.join(' ')}`
 }

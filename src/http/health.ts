@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
+import { readFreshness } from '../db/freshness.ts'
 import { assertSchema } from '../db/migrate.ts'
 import type { Database } from '../db/tables.ts'
 import { describeError } from '../errors.ts'
@@ -64,22 +65,12 @@ export async function readiness(deps: HealthDeps): Promise<Check[]> {
 }
 
 /** A problem of one customer is no fault of this daemon: red is when most of what should be fresh is not. */
-async function freshness({ db, syncIntervalMs }: HealthDeps): Promise<string | Check> {
-  const { rows } = await sql<{ scheduled: number; stale: number; oldest: number | null }>`
-    select count(*)::int as scheduled,
-      (count(*) filter (where age > 3 * every + interval '5 minutes'))::int as stale,
-      extract(epoch from max(age))::int as oldest
-    from (
-      select now() - coalesce(s.last_synced_at, e.created_at) as age,
-        coalesce(e.sync_interval, make_interval(secs => ${syncIntervalMs / 1000})) as every
-      from entra_sync.tenant_status s join entra_sync.entra_tenants e using (entra_tenant_id)
-      where s.scheduled and s.problems = 0 and s.problems_silenced = 0
-    ) as healthy`.execute(db)
-  const { scheduled = 0, stale = 0, oldest = null } = rows[0] ?? {}
-  const detail = `${stale} of ${scheduled} scheduled Entra tenants without a problem are older than three intervals${
-    oldest === null ? '' : `, the oldest ${oldest} s`
+async function freshness({ db, syncIntervalMs }: HealthDeps): Promise<Check> {
+  const { scheduled, stale, oldestSeconds } = await readFreshness(db, syncIntervalMs)
+  const detail = `${stale.length} of ${scheduled} scheduled Entra tenants without a problem are older than three intervals${
+    oldestSeconds === null ? '' : `, the oldest ${oldestSeconds} s`
   }`
-  return { name: 'freshness', ok: stale * 2 <= scheduled, detail }
+  return { name: 'freshness', ok: stale.length * 2 <= scheduled, detail }
 }
 
 async function workers({ db }: HealthDeps): Promise<string | Check> {

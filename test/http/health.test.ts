@@ -46,6 +46,11 @@ describe('/readyz', () => {
     await sql`insert into entra_sync.problems (entra_tenant_id, code, message, remedy, who_acts)
       values (${broken}, 'consent_missing', 'm', 'r', 'customer_admin')`.execute(database.db)
     expect(await ready(url)).toEqual({ status: 200, red: [] })
+    // Silenced it is still what keeps the Entra tenant from being fresh.
+    await sql`insert into entra_sync.problem_silences (code, created_by) values ('consent_missing', 'test')`.execute(
+      database.db,
+    )
+    expect(await ready(url)).toEqual({ status: 200, red: [] })
   })
 
   test('red while requests wait and no worker takes any; a lease or a run that ended makes it green', async () => {
@@ -126,6 +131,12 @@ describe('/metrics', () => {
     ]) {
       expect(lines).toContain(line)
     }
+    await sql`insert into entra_sync.problem_silences (entra_tenant_id, created_by) values (${id}, 'test')`.execute(
+      db,
+    )
+    const silenced = await (await fetch(`${url}/metrics`)).text()
+    expect(silenced).not.toContain('sync_problems_open{')
+    expect(silenced).not.toContain('state="problem"')
     // Counted once, however often it is read.
     expect(await (await fetch(`${url}/metrics`)).text()).toContain('graph_requests_total 7\n')
   })
