@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Cloud } from './cloud.ts'
 import { handleConsent } from './consent.ts'
 import { failure, faultResponse } from './fault-response.ts'
+import { handleContracts } from './contracts.ts'
 import { handleGdap } from './gdap.ts'
 import { handleGraph } from './graph/router.ts'
 import { handleLogin } from './login.ts'
@@ -136,6 +137,12 @@ function graphContext(
 ): GraphContext {
   const delegated = claims.scp !== undefined
   const roles = claims.scp?.split(' ') ?? claims.roles ?? []
+  const partnerContext = {
+    origin: cloud.origin,
+    callerTenantId: tenant.id,
+    roles,
+    tenants: cloud.tenants,
+  }
   return {
     tenant,
     origin: cloud.origin,
@@ -146,13 +153,8 @@ function graphContext(
     rolesDelayMs: cloud.signIns.settings.rolesDelayMs,
     faults: cloud.faults.view(tenant.id),
     admit,
-    tenantRelationships: (request) =>
-      handleGdap(request, {
-        origin: cloud.origin,
-        callerTenantId: tenant.id,
-        roles,
-        tenants: cloud.tenants,
-      }),
+    tenantRelationships: (request) => handleGdap(request, partnerContext),
+    contracts: (request) => handleContracts(request, partnerContext),
     now: Date.now,
   }
 }

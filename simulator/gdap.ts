@@ -68,14 +68,19 @@ function failure(status: number, code: string, message: string): SimResponse {
   return { status, headers: {}, body: { error: { code, message } } }
 }
 
-/** One page of at most 300, whatever $top asks for. */
-function page(request: SimRequest, context: GdapContext, all: object[]): SimResponse {
-  const top = Number(request.query.get('$top') ?? largestPage)
+/** One page of at most `largest`, whatever $top asks for. */
+export function page(
+  request: SimRequest,
+  context: GdapContext,
+  all: object[],
+  largest = largestPage,
+): SimResponse {
+  const top = Number(request.query.get('$top') ?? largest)
   if (!Number.isInteger(top) || top < 1) return failure(400, 'BadRequest', 'Invalid page size specified.')
   const from = readSkipToken(request.query.get('$skiptoken') ?? request.query.get('$skipToken'))
   if (from === null)
     return failure(400, 'Directory_ExpiredPageToken', 'The specified page token value has expired.')
-  const size = Math.min(top, largestPage)
+  const size = Math.min(top, largest)
   const next = from + size
   const query = new URLSearchParams(request.query)
   query.delete('$skipToken')

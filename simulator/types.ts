@@ -101,6 +101,8 @@ export interface GraphContext {
   admit(request: SimRequest): Admission
   /** Answers `/tenantRelationships/...`; the caller has not checked any role. */
   tenantRelationships(request: SimRequest): SimResponse
+  /** Answers `/contracts`; the caller has not checked any role. */
+  contracts(request: SimRequest): SimResponse
   /** Milliseconds since 1970 by the cloud's clock. */
   now(): number
 }

@@ -27,6 +27,7 @@ const collections: Record<string, Answer> = {
   oauth2permissiongrants: answerGrants,
   applications: answerApplications,
   me: answerMe,
+  contracts: (request, context) => context.contracts(request),
   tenantrelationships: (request, context) => context.tenantRelationships(request),
 }
 

@@ -3,6 +3,8 @@ import packageJson from '../../package.json' with { type: 'json' }
 import type { CommandContext } from '../cli/context.ts'
 import { addConsentCommands } from './consent.ts'
 import { addProblemCommands } from './problems.ts'
+import { addCustomerCommands } from './customers.ts'
+import { requireSome } from './require-some.ts'
 import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
@@ -66,34 +68,7 @@ export function commandLine(perform: Perform): Command {
       perform(options.json, async (context) => (await import('../cli/init.ts')).init(context, options)),
     )
 
-  const customers = program.command('customers').description("The partner's GDAP customers.")
-  customers
-    .command('discover')
-    .description("Read the partner's customers and relationships now.")
-    .addOption(json())
-    .action((options: { json: boolean }) =>
-      perform(options.json, async (context) => (await import('../cli/customers.ts')).discover(context)),
-    )
-  customers
-    .command('list')
-    .description('List the customers that were found, imported or not.')
-    .addOption(json())
-    .action((options: { json: boolean }) =>
-      perform(options.json, async (context) => (await import('../cli/customers.ts')).list(context)),
-    )
-  customers
-    .command('import')
-    .description('Make tenants of customers and have them synced.')
-    .argument('[id...]', 'ids or names of customers')
-    .option('--all', 'every customer with an active relationship', false)
-    .addOption(json())
-    .action((given: string[], options: { all: boolean; json: boolean }, command: Command) => {
-      requireSome(command, given, options.all)
-      return perform(options.json, async (context) =>
-        (await import('../cli/customers.ts')).importCustomers(context, options.all ? 'all' : given),
-      )
-    })
-
+  addCustomerCommands(program, perform, json)
   program
     .command('sync')
     .description('Ask for a sync now.')
@@ -151,9 +126,4 @@ function parseParts(text: string): Part[] {
   const known = wanted.filter((part): part is Part => (parts as readonly string[]).includes(part))
   if (known.length < wanted.length) throw new InvalidArgumentError(`Choose from ${parts.join(', ')}.`)
   return known
-}
-
-function requireSome(command: Command, given: string[], all: boolean): void {
-  if (all && given.length > 0) command.error('error: give either ids or --all', { exitCode: 2 })
-  if (!all && given.length === 0) command.error('error: give ids, or --all', { exitCode: 2 })
 }

@@ -97,6 +97,7 @@ export interface GdapCustomersTable {
   partner_entra_tenant_id: string
   entra_tenant_id: string
   display_name: string | null
+  default_domain: string | null
   first_seen_at: DefaultTimestamp
   last_seen_at: DefaultTimestamp
   missing_since: NullableTimestamp

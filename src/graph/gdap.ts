@@ -85,11 +85,14 @@ export async function* listRelationships(
   }
 }
 
-/** Graph's 7 fractional digits are cut to milliseconds; what is no date counts as unknown. */
+/** Graph's 7 fractional digits are cut to milliseconds; what is no date of four-digit years counts as unknown. */
 function date(text: string | null | undefined): Date | null {
-  const at = text ? Date.parse(text) : Number.NaN
-  return Number.isNaN(at) ? null : new Date(at)
+  const at = new Date(text ?? Number.NaN)
+  return at.getTime() >= firstYear && at.getTime() < lastYear ? at : null
 }
+
+const firstYear = Date.UTC(1000, 0)
+const lastYear = Date.UTC(10_000, 0)
 
 /** `PT0S`, `P0D` or nothing: not extended. */
 function isZeroDuration(duration: string | null | undefined): boolean {

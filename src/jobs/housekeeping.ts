@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { refreshCredentialProblems } from '../consent/apps/credential-expiry.ts'
 import { deleteOldRequests, deleteOldTickets } from '../consent/grants/clean-up.ts'
+import { refreshGdapProblems } from '../consent/customers/gdap-problems.ts'
 import type { Database } from '../db/tables.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
@@ -19,7 +20,8 @@ const runDays = 90
 /**
  * Drops what nobody needs any more: runs after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
- * Links for consent that have ended, and the states of admin consents a day later. Opens and closes the problems of credentials that end.
+ * Links for consent that have ended, and the states of admin consents a day later. Opens and closes the problems of
+ * credentials and GDAP relationships that end.
  */
 export async function housekeeping({ db }: HousekeepingContext, job: JobHelpers): Promise<Verdict> {
   const steps: [string, () => Promise<number>][] = [
@@ -41,9 +43,10 @@ export async function housekeeping({ db }: HousekeepingContext, job: JobHelpers)
     counts.push(`${total} ${what}`)
   }
   const expiring = await refreshCredentialProblems(db)
+  const relationships = await refreshGdapProblems(db)
   return {
     job: 'completed',
-    result: `removed ${counts.join(', ')}; ${expiring} apps with credentials that end soon`,
+    result: `removed ${counts.join(', ')}; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships`,
     again: 'never',
   }
 }

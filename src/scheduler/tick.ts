@@ -7,7 +7,7 @@ import type { Queues } from '../jobs/queues.ts'
 import type { TickResult } from '../jobs/tick.ts'
 import { requestSync } from '../sync/requests.ts'
 import { nextSync } from '../sync/schedule.ts'
-import { healAfterMs } from './due.ts'
+import { healAfterMs, probeEveryMs } from './due.ts'
 
 export interface TickContext {
   db: Kysely<Database>
@@ -109,14 +109,28 @@ async function findForgotten({ db, healAfterMs: after = healAfterMs }: TickConte
   return rows
 }
 
+/**
+ * Partners, and at most daily the standalone Entra tenants whose app may read relationships: a partner that was linked
+ * has no customers here before its lists were read once, and its kind is derived from them.
+ */
 async function takeDiscoveries({ db, intervals }: TickContext): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
-    update entra_sync.entra_tenants set next_discovery_at = now() + make_interval(secs => ${intervals.discoveryMs / 1000})
-    where entra_tenant_id in (
-      select e.entra_tenant_id from entra_sync.entra_tenants e
+    with due as (
+      select e.entra_tenant_id, s.kind from entra_sync.entra_tenants e
       join entra_sync.tenant_status s using (entra_tenant_id)
-      where s.kind = 'partner' and s.scheduled and coalesce(e.next_discovery_at, '-infinity') <= now()
-      for no key update of e skip locked)
-    returning entra_tenant_id as id`.execute(db)
+      where s.scheduled and coalesce(e.next_discovery_at, '-infinity') <= now()
+        and (s.kind = 'partner' or s.kind = 'standalone'
+          and exists (select from entra_sync.tenant_links l where l.entra_tenant_id = e.entra_tenant_id)
+          and exists (select from entra_sync.consents c where c.entra_tenant_id = e.entra_tenant_id
+            and c.status = 'granted' and c.granted_roles && ${relationshipRoles}::text[]))
+      for no key update of e skip locked
+    )
+    update entra_sync.entra_tenants e
+    set next_discovery_at = now() + make_interval(secs => case d.kind when 'partner' then ${intervals.discoveryMs / 1000}::float8
+      else ${Math.max(intervals.discoveryMs, probeEveryMs) / 1000}::float8 end)
+    from due d where d.entra_tenant_id = e.entra_tenant_id
+    returning e.entra_tenant_id as id`.execute(db)
   return rows.map((row) => row.id)
 }
+
+const relationshipRoles = ['DelegatedAdminRelationship.Read.All', 'DelegatedAdminRelationship.ReadWrite.All']

@@ -101,6 +101,7 @@ export function askDirectory(options: { knobs?: Partial<DeltaKnobs>; seed?: numb
     rolesDelayMs: 0,
     faults: { knobs, applied: (knob) => void applied.push(knob), random: seededRandom(options.seed ?? 1) },
     admit: () => ({ refusal: null, headers: { 'x-ms-resource-unit': '1' } }),
+    contracts: () => ({ status: 200, headers: {}, body: { value: [] } }),
     tenantRelationships: () => ({ status: 200, headers: {}, body: { value: [] } }),
     now: () => clock.now,
   }

@@ -1,10 +1,7 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  discoverCustomers,
-  listKnownCustomers,
-  type Discovery,
-} from '../../../src/consent/customers/customers.ts'
+import { listKnownCustomers } from '../../../src/consent/customers/customers.ts'
+import { discoverCustomers, type Discovery } from '../../../src/consent/customers/discover.ts'
 import { initMsp } from '../../../src/consent/links/init-msp.ts'
 import { testDatabase, type TestDatabase } from '../../harness/database.ts'
 import { log, openCloud, type CloudAndGraph } from '../cloud.ts'
