@@ -1,15 +1,30 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { importCustomers, type ImportResult } from '../consent/customers/import-customers.ts'
+import { detachCustomer, previewDetach, type Detached } from '../consent/customers/detach.ts'
+import {
+  importCustomers,
+  type ImportOptions,
+  type ImportResult,
+} from '../consent/customers/import-customers.ts'
 import { EntraSyncError } from '../errors.ts'
 import { enqueueDiscovery, syncNow } from '../jobs/enqueue.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 import { uuid } from './input.ts'
 
+const whereTenantsMatch = z.enum(['refuse', 'use_proposals', 'new']).default('refuse').meta({
+  description:
+    'where a tenant without a link may be the same customer: do nothing, link what is proposed, or make a new one',
+})
+
 export const importInput = z.union([
-  z.strictObject({ all: z.literal(true) }),
-  z.strictObject({ entraTenantIds: z.array(uuid).min(1).max(1000) }),
+  z.strictObject({ all: z.literal(true), matching: whereTenantsMatch }),
+  z.strictObject({
+    entraTenantIds: z.array(uuid).min(1).max(1000),
+    into: uuid.optional().meta({ description: 'the tenant that the one customer is linked to' }),
+    matching: whereTenantsMatch,
+  }),
 ])
+export type ImportInput = z.output<typeof importInput>
 
 /**
  * Asks for a discovery of every partner's customers.
@@ -37,11 +52,27 @@ export async function discoverAll(
 /** Imports customers and asks for the first sync of each new one. @throws as `importCustomers` does */
 export async function importAndSync(
   { db, jobs }: ConsoleDeps,
-  which: z.output<typeof importInput>,
+  given: ImportInput,
   actor: string,
 ): Promise<ImportResult> {
-  const result = await importCustomers(db, 'all' in which ? 'all' : which.entraTenantIds, actor)
+  const options: ImportOptions = {
+    useProposals: given.matching === 'use_proposals',
+    anew: given.matching === 'new',
+    ...('into' in given && given.into !== undefined && { into: given.into }),
+  }
+  const which = 'all' in given ? ('all' as const) : [...new Set(given.entraTenantIds)]
+  const result = await importCustomers(db, which, actor, options)
   for (const entraTenantId of result.imported)
     await syncNow(db, jobs, { entraTenantId, requestedBy: 'import' })
   return result
+}
+
+/** Makes a customer standalone. @throws as `detachCustomer` does */
+export function detach(deps: ConsoleDeps, entraTenantId: string, actor: string): Promise<Detached> {
+  return detachCustomer(deps.db, { entraTenantId, defaultClientId: deps.defaultApp?.clientId ?? null, actor })
+}
+
+/** What `detach` would answer; changes nothing. */
+export function detachPreview(deps: ConsoleDeps, entraTenantId: string): Promise<Detached> {
+  return previewDetach(deps.db, { entraTenantId, defaultClientId: deps.defaultApp?.clientId ?? null })
 }

@@ -9,6 +9,14 @@ const conflicts = new Set([
   'entra_tenant_linked',
   'msp_exists',
   'no_partner',
+  'not_a_customer',
+  'not_a_partner',
+  'customer_is_partner',
+  'tenant_matches',
+  'tenant_linked',
+  'tenant_is_msp',
+  'tenant_gone',
+  'tenant_offboarded',
 ])
 
 /** The HTTP status that says of an error whose turn it is: the caller's, somebody else's, or later ours. */

@@ -54,8 +54,9 @@ export function consentSection({
 function acts({ entra_tenant_id: id, consent, state }: Status): Markup {
   if (state === 'gone' || state === 'offboarded') return nothing
   const given = consent !== null && consent !== 'required'
+  const needed = state === 'consent_required'
   return html`<div class="acts above">
-    ${act(`/entra-tenants/${id}/consent-url`, given ? 'Reconsent link' : 'Consent link', { kind: given ? '' : 'main' })}
+    ${act(`/entra-tenants/${id}/consent-url`, given ? 'Reconsent link' : 'Consent link', { kind: needed ? 'main' : '' })}
     ${act(`/entra-tenants/${id}/consent-check`, 'Check now')}
   </div>`
 }

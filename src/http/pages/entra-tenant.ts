@@ -53,12 +53,13 @@ export function addEntraTenantPage({ deps, page }: ConsoleContext): void {
   })
 }
 
-function acts({ entra_tenant_id: id, state }: Status): Markup {
+function acts({ entra_tenant_id: id, state, kind }: Status): Markup {
   const path = `/entra-tenants/${id}`
   return html`<div class="acts">
     ${act(`${path}/sync`, 'Sync now', { fields: { mode: 'delta' }, kind: 'main' })}
     ${act(`${path}/sync`, 'Read in full', { fields: { mode: 'full' } })}
     ${state === 'paused' ? act(`${path}/resume`, 'Resume') : act(`${path}/pause`, 'Pause')}
+    ${kind === 'customer' ? html`<a class="button" href="/customers/${id}/detach">Detach …</a>` : nothing}
   </div>`
 }
 

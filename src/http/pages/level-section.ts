@@ -29,7 +29,7 @@ export function levelSection({ entraTenantId, level, operator }: LevelProps): Ma
     <div class="halves">
       <div>
         ${custom ? credentials(level.credentials, path, operator && partner === null) : nothing}
-        ${operator && partner === null ? forms(level, path) : nothing} ${redirectUri(level)}
+        ${redirectUri(level)} ${operator && partner === null ? forms(level, path) : nothing}
       </div>
       <div>${permissionTable(level)}</div>
     </div>

@@ -3,7 +3,7 @@ import type { StatusFilter } from '../../db/status.ts'
 import type { Consent, TenantStatusView } from '../../db/tables.ts'
 import { pill, type Markup, type Tone } from './parts.ts'
 
-const states: Record<TenantStatusView['state'], [Tone, string]> = {
+const states: Partial<Record<string, [Tone, string]>> & Record<TenantStatusView['state'], [Tone, string]> = {
   ok: ['good', 'ok'],
   new: ['mute', 'new'],
   held: ['warn', 'held'],
@@ -17,9 +17,12 @@ const states: Record<TenantStatusView['state'], [Tone, string]> = {
   gone: ['mute', 'gone'],
 }
 
-export const stateOf = (state: TenantStatusView['state']): Markup => pill(...states[state])
+export function stateOf(state: string): Markup {
+  const [tone, text] = states[state] ?? ['mute', state]
+  return pill(tone, text)
+}
 
-const consents: Record<Consent, [Tone, string]> = {
+const consents: Partial<Record<string, [Tone, string]>> & Record<Consent, [Tone, string]> = {
   granted: ['good', 'granted'],
   other_app: ['warn', 'other app'],
   waiting_for_roles: ['warn', 'waiting for roles'],
@@ -29,8 +32,11 @@ const consents: Record<Consent, [Tone, string]> = {
 }
 
 /** null = never proved yet. */
-export const consentOf = (consent: Consent | null): Markup =>
-  consent === null ? pill('mute', 'not proved yet') : pill(...consents[consent])
+export function consentOf(consent: string | null): Markup {
+  if (consent === null) return pill('mute', 'not proved yet')
+  const [tone, text] = consents[consent] ?? ['mute', consent]
+  return pill(tone, text)
+}
 
 export function outcomeOf(outcome: string | null): Markup {
   const tones: Record<string, Tone> = { succeeded: 'good', partial: 'warn', held: 'warn', failed: 'bad' }

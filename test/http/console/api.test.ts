@@ -353,4 +353,52 @@ describe('acting', () => {
     expect((await jobsOf(queues.sync)).map(({ data }) => data)).toMatchObject([{ entraTenantId: fresh }])
     expect(await ask('POST', path, { body: {} })).toMatchObject({ status: 400 })
   })
+
+  test('a customer becomes the tenant that it is proposed for, or one that is named', async () => {
+    const { ask, partner, database } = await startApi()
+    const [one, other] = [randomUUID(), randomUUID()]
+    await sql`insert into gdap_customers (partner_entra_tenant_id, entra_tenant_id, display_name)
+      values (${partner}, ${one}, 'Fabrikam'), (${partner}, ${other}, 'Tailspin')`.execute(database.db)
+    await sql`insert into gdap_relationships (relationship_id, partner_entra_tenant_id, entra_tenant_id, status)
+      values ('one', ${partner}, ${one}, 'active'), ('other', ${partner}, ${other}, 'active')`.execute(
+      database.db,
+    )
+    const { rows } = await sql<{ id: string }>`
+      insert into tenants (name, slug) values ('Fabrikam', 'fabrikam'), ('Another', 'another')
+      returning tenant_id as id`.execute(database.db)
+    const [fabrikam, another] = rows.map(({ id }) => id)
+    const path = `${apiPath}/customers/import`
+    expect(await ask('POST', path, { body: { entraTenantIds: [one] } })).toMatchObject({
+      status: 409,
+      body: { error: 'tenant_matches' },
+    })
+    const proposed = { entraTenantIds: [one], matching: 'use_proposals' }
+    expect(await ask('POST', path, { body: proposed })).toMatchObject({
+      body: { imported: [one], linked: [{ tenantId: fabrikam, by: 'name' }] },
+    })
+    expect(await ask('POST', path, { body: { entraTenantIds: [other], into: another } })).toMatchObject({
+      body: { imported: [other], linked: [{ tenantId: another, by: 'operator' }] },
+    })
+  })
+
+  test('customers are paged, and detached after a preview that changes nothing', async () => {
+    const { ask, customers, partner } = await startApi(5)
+    const seen: unknown[] = []
+    let cursor: unknown = null
+    do {
+      const query = new URLSearchParams({
+        limit: '4',
+        ...(typeof cursor === 'string' && { cursor }),
+      })
+      const { body } = await ask('GET', `${apiPath}/customers?${query.toString()}`)
+      seen.push(...(body['items'] as { entraTenantId: string }[]).map(({ entraTenantId }) => entraTenantId))
+      cursor = body['nextCursor']
+    } while (cursor !== null)
+    expect(new Set(seen).size).toBe(6)
+    const path = `${apiPath}/customers/${customers[0]}/detach`
+    for (const _ of [1, 2])
+      expect(await ask('GET', path)).toMatchObject({ status: 200, body: { partnerEntraTenantId: partner } })
+    expect(await ask('POST', path)).toMatchObject({ status: 200, body: { entraTenantId: customers[0] } })
+    expect(await ask('POST', path)).toMatchObject({ status: 409, body: { error: 'not_a_customer' } })
+  })
 })

@@ -32,6 +32,7 @@ const pagesOf = (id: string) => [
   '/?filter=problems',
   `/entra-tenants/${id}`,
   '/customers',
+  `/customers/${id}/detach`,
   '/problems',
   '/audit',
 ]
@@ -201,6 +202,18 @@ describe('an operator', () => {
       values ('fresh', ${partner}, ${fresh}, 'active')`.execute(database.db)
     expect((await post('/customers/import', { customer: fresh })).page).toContain('Imported 1 customers')
     expect(await text('/customers?search=fabri')).toContain(`href="/entra-tenants/${fresh}"`)
+  })
+
+  test('detaches a customer after a look at what that means', async () => {
+    const { customers, post, text } = await startConsole()
+    const id = customers[1] ?? ''
+    expect(await text(`/entra-tenants/${id}`)).toContain(`href="/customers/${id}/detach"`)
+    const preview = await text(`/customers/${id}/detach`)
+    expect(preview).toContain('It becomes standalone')
+    expect(await text(`/entra-tenants/${id}`)).toContain('customer, reached through its partner')
+    const done = await post(`/customers/${id}/detach`)
+    expect(done.page).toContain('Contoso 0002 is standalone now, no customer of Northwind MSP.')
+    expect((await post(`/customers/${id}/detach`)).page).toContain('is not a customer of any partner')
   })
 
   test.each([
