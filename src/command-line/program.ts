@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { CommandContext } from '../cli/context.ts'
-import { addConsentCommands } from './consent.ts'
-import { addProblemCommands } from './problems.ts'
 import { addCustomerCommands } from './customers.ts'
 import { requireSome } from './require-some.ts'
+import { addProblemCommands } from './problems.ts'
+import { addConsentCommands } from './consent.ts'
 import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
@@ -115,8 +115,8 @@ export function commandLine(perform: Perform): Command {
     .action((id: string | undefined, options: { json: boolean }) =>
       perform(options.json, async (context) => (await import('../cli/status.ts')).status(context, id)),
     )
-  addConsentCommands(program, perform, json)
   addProblemCommands(program, perform, json)
+  addConsentCommands(program, perform, json)
   addSecretCommands(program, perform, json)
   return program
 }

@@ -1,6 +1,7 @@
 import type { SourcedEntry } from './entry.ts'
 
 const byOperator = { whoActs: 'operator', retry: 'after_fix', kind: 'access_lost' } as const
+const byPartner = { whoActs: 'partner_admin', retry: 'after_fix', kind: 'access_lost' } as const
 const sealed = { ...byOperator, kind: 'config' } as const
 const again =
   'Configure the key that sealed it (ENCRYPTION_KEY), or store the secret again: entra-sync permission-level {tenant} custom.'
@@ -64,6 +65,35 @@ export const own: readonly SourcedEntry[] = [
     what: 'the last credential of an own app ends soon, or has ended',
     remedy:
       'Make a new client secret or certificate in the app registration and add it: entra-sync permission-level {tenant} custom --client-secret-file FILE --expires DATE. No new consent is needed.',
+  },
+  {
+    ...byOperator,
+    code: 'permissions_missing',
+    whoActs: 'customer_admin',
+    what: 'the app is consented to, but lacks permissions that are required',
+    remedy:
+      'See that the app registration lists them (entra-sync permission-level {tenant} shows which), then send an admin of the tenant a new link: entra-sync consent url {tenant}.',
+  },
+  {
+    ...byPartner,
+    code: 'gdap_ending',
+    what: 'the last GDAP relationship with the customer ends within 30 days and is not extended by itself',
+    remedy:
+      'Turn on auto-extend for the relationship in Partner Center, or have the customer approve a new one before; then entra-sync customers discover.',
+  },
+  {
+    ...byPartner,
+    code: 'gdap_ended',
+    what: 'no GDAP relationship with the customer is active any more, so syncing has stopped',
+    remedy:
+      'Have the customer approve a new GDAP relationship, then entra-sync customers discover. To part with it: entra-sync offboard {tenant}.',
+  },
+  {
+    ...byPartner,
+    code: 'customer_missing',
+    what: "no partner's customer list names the customer any more",
+    remedy:
+      'Check the relationship in Partner Center, then entra-sync customers discover. To part with it: entra-sync offboard {tenant}.',
   },
   {
     ...byOperator,

@@ -37,10 +37,11 @@ export function aadstsCodes(body: unknown): number[] {
 /**
  * The error of an answer of the token endpoint that brought no token. The text of `error_description` is never
  * parsed and not repeated: the correlation id finds it in Microsoft's logs.
+ * `clientId` is put into the remedy.
  * @param retryAt from Retry-After, where the endpoint throttles.
  */
 export function tokenError(
-  answer: { status: number; body: unknown; tenant: string; correlationId: string },
+  answer: { status: number; body: unknown; tenant: string; correlationId: string; clientId?: string },
   retryAt?: Date,
 ): EntraSyncError {
   const parsed = bodySchema.safeParse(answer.body)
@@ -57,7 +58,7 @@ export function tokenError(
     `No token for tenant ${answer.tenant}: ${meaning.what}${facts ? ` (${facts})` : ` (HTTP ${answer.status})`}.`,
     {
       code: meaning.code,
-      remedy: fillRemedy(meaning, { tenant: answer.tenant }),
+      remedy: fillRemedy(meaning, { tenant: answer.tenant, clientId: answer.clientId }),
       tenant: answer.tenant,
       resource: tokenResource,
       status: answer.status,

@@ -132,7 +132,13 @@ export function createTokens(context: {
         retryAfterMs(outcome.retryAfter, timings.maxRetryAfterMs) ?? (status === 429 ? 60_000 : null)
       const retryAt = wait === null ? undefined : new Date(Date.now() + wait)
       const error = tokenError(
-        { status: status < 300 ? 502 : status, body, tenant: entraTenantId, correlationId },
+        {
+          status: status < 300 ? 502 : status,
+          body,
+          tenant: entraTenantId,
+          correlationId,
+          clientId: credential.clientId,
+        },
         retryAt,
       )
       return { error, retry: aadstsCodes(body).includes(certificateNotYetKnown) }

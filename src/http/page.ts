@@ -45,6 +45,7 @@ h1.bad { color: var(--bad); }
 p, ul { margin: 0 0 1rem; }
 li { margin: 0.25rem 0; }
 code { font-size: 0.9em; }
+form + .hint { margin-top: 1rem; }
 label { display: block; font-weight: 600; }
 input { box-sizing: border-box; width: 100%; font: inherit; padding: 0.5rem; margin: 0.25rem 0 1rem;
   border: 1px solid var(--line); border-radius: 4px; }

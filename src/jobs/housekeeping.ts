@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { refreshCredentialProblems } from '../consent/apps/credential-expiry.ts'
-import { deleteOldRequests, deleteOldTickets } from '../consent/grants/clean-up.ts'
 import { refreshGdapProblems } from '../consent/customers/gdap-problems.ts'
+import { deleteOldRequests, deleteOldTickets } from '../consent/grants/clean-up.ts'
 import type { Database } from '../db/tables.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
@@ -20,8 +20,8 @@ const runDays = 90
 /**
  * Drops what nobody needs any more: runs after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
- * Links for consent that have ended, and the states of admin consents a day later. Opens and closes the problems of
- * credentials and GDAP relationships that end.
+ * Links for consent that have ended, and the states of admin consents a day later. Opens and
+ * closes the problems of credentials and GDAP relationships that end.
  */
 export async function housekeeping({ db }: HousekeepingContext, job: JobHelpers): Promise<Verdict> {
   const steps: [string, () => Promise<number>][] = [

@@ -13,7 +13,6 @@ import { openKeyRing } from '../../src/key-ring.ts'
 import { seal } from '../../src/secrets.ts'
 import { log } from '../consent/cloud.ts'
 import { openOwnApps, type OwnApps } from '../consent/own-apps.ts'
-import { redisUrl } from '../harness/redis.ts'
 
 let apps: OwnApps
 let db: Kysely<Database>
@@ -111,19 +110,17 @@ test('25 customers of which all is well are one screen, and nothing but a worker
 })
 
 test('with a worker all is well', async () => {
-  const queues = await openQueues(redisUrl(), { log })
-  const { Worker } = await import('bullmq')
-  const worker = new Worker('sync', async () => {}, {
-    connection: { url: redisUrl() },
-    prefix: queues.sync.opts.prefix ?? 'bull',
-  })
+  const queues = await openQueues(apps.database.url, { log })
+  const worker = queues.openWorker('sync', async () => '', { concurrency: 1 })
+  const running = worker.run()
   try {
     await worker.waitUntilReady()
-    const { text, lines } = await told({ QUEUE_URL: redisUrl() })
-    expect(text).toMatch(/^ok {4}workers: \d+ connected$/m)
+    const { text, lines } = await told()
+    expect(text).toMatch(/^ok {4}workers: 1 connected$/m)
     expect(lines.at(-1)).toBe('All is well.')
   } finally {
     await worker.close()
+    await running
     await queues.close()
   }
 })
@@ -264,7 +261,7 @@ describe('each thing that is not right, with its remedy', () => {
         registration.secrets = []
         registration.expiredSecrets = [clientSecret]
       },
-      /^fail {2}sign-in to The Partner: .*expired.*\n {6}Create a new secret/m,
+      /^fail {2}sign-in to The Partner: .*expired.*\n {6}Create a new secret.* > app [0-9a-f-]{36} >/m,
     ],
   ])('%s', async (_what, breakIt, expected) => {
     await breakIt()

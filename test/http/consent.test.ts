@@ -203,12 +203,46 @@ describe('consent', () => {
     expect(await visits.problems()).toEqual([])
   })
 
+  test('Microsoft is slow: the admin does not wait, the proof goes on as a job', async () => {
+    const visits = await openConsentVisits({ patienceMs: 1 })
+    visits.neverConsented()
+    expect(await visits.consent()).toMatchObject({ status: 200, title: 'Thank you' })
+    const [job] = await jobsOf(visits.server.queues.control)
+    expect([job?.name, job?.data as unknown]).toEqual([
+      'verify-consent',
+      { entraTenantId: visits.customer, requestedBy: 'consent', expectSoon: true },
+    ])
+    expect(await visits.row()).toMatchObject({ status: null, waiting_since: expect.any(Date) })
+  })
+
   test('declined: an error is an error, though admin_consent=True stands beside it', async () => {
     const visits = await openConsentVisits()
     visits.neverConsented()
     const page = await visits.consent('cancel')
     expect(page).toMatchObject({ status: 200, title: 'Consent was declined' })
-    expect(page.text).toContain('AADSTS65004')
+    expect(await visits.row()).toBeUndefined()
+    const { rows } = await sql`select actor from audit_log where action = 'consent_declined'`.execute(
+      visits.db,
+    )
+    expect(rows).toEqual([{ actor: 'consent link of command (ada)' }])
+  })
+
+  test.each([
+    [
+      'access_denied',
+      'AADSTS53003: Access has been blocked',
+      /security policy of the tenant blocks.*AADSTS53003/s,
+    ],
+    ['invalid_client', 'AADSTS650057: <b>', /AADSTS650057/],
+    ['server_error', 'no number at all', /Privileged Role Administrator/],
+  ])('refused by Microsoft: %s, %s', async (error, error_description, says) => {
+    const visits = await openConsentVisits()
+    const { state, browser } = await visits.start(await visits.link())
+    const query = new URLSearchParams({ error, error_description, state, admin_consent: 'True' })
+    const page = await visits.back(`/consent-callback?${query.toString()}`, browser)
+    expect(page).toMatchObject({ status: 200, title: 'Microsoft could not take the consent' })
+    expect(page.text).toMatch(says)
+    expect(page.text).not.toContain('<b>')
     expect(await visits.row()).toBeUndefined()
   })
 

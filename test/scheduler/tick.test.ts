@@ -149,6 +149,24 @@ describe.each(backends)('the tick on %s', (backend) => {
     ])
   })
 
+  it('has the consent of linked Entra tenants proved, each once', async () => {
+    const linked = await tenant({ due: false })
+    await tenant({ due: false })
+    await sql`with t as (insert into tenants (name, slug) values ('A', 'a') returning tenant_id)
+      insert into tenant_links (tenant_id, entra_tenant_id) select tenant_id, ${linked} from t`.execute(
+      database.db,
+    )
+    const intervals = { syncMs: 1_800_000, discoveryMs: 21_600_000 }
+    const context = { db: database.db, queues, intervals, defaultClientId: randomUUID() }
+    expect((await runTick(context)).proofs).toBe(1)
+    expect((await runTick(context)).proofs).toBe(0)
+    await sql`update consents set next_proof_at = now()`.execute(database.db)
+    expect((await runTick(context)).proofs).toBe(1)
+    const waiting = await queues.control.getJobs(['waiting', 'prioritized'])
+    const proofs = waiting.filter((job) => job.name === 'verify-consent')
+    expect(proofs.map((job) => job.data as unknown)).toContainEqual({ entraTenantId: linked })
+  })
+
   it('discovers the customers of each partner by its own clock', async () => {
     const partner = await tenant({ due: false })
     await sql`insert into tenants (name, slug, is_msp) values ('MSP', 'msp', true)`.execute(database.db)

@@ -78,7 +78,7 @@ export async function checkPreconsent({ db }: DoctorContext): Promise<Finding[]>
   const found: Finding[] = []
   if (good.length > 0) found.push(ok(check, users(good)))
   if (bad.length > 0) {
-    const remedy = 'Have the partner user sign in again: entra-sync preconsent sign-in.'
+    const remedy = 'Have the partner user sign in again: entra-sync preconsent --help tells how.'
     found.push(warn(check, `Microsoft takes these no more: ${users(bad)}`, remedy))
   }
   if (rows.length === 0) found.push(ok(check, 'none; needed for pre-consent only'))

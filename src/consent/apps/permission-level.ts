@@ -212,12 +212,16 @@ async function addCredential(
   return rows[0]?.id ?? null
 }
 
-/** Those that could not sign in are tried at once instead of after their back-off. */
+/** Those that could not sign in are tried at once instead of after their back-off; consent of all is proved anew. */
 async function wakeFailed(db: Transaction<Database>, entraTenantId: string): Promise<void> {
   await sql`update entra_sync.entra_tenants set next_sync_at = now()
     where ${entraTenantId} in (entra_tenant_id, partner_entra_tenant_id) and consecutive_failures > 0`.execute(
     db,
   )
+  await sql`
+    update entra_sync.consents c set next_proof_at = now() from entra_sync.entra_tenants e
+    where e.entra_tenant_id = c.entra_tenant_id
+      and ${entraTenantId} in (e.entra_tenant_id, e.partner_entra_tenant_id)`.execute(db)
 }
 
 async function audit(

@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { closeProblems, openProblem, type ProblemFacts } from '../../db/problems.ts'
 import type { ConsentStatus, Database } from '../../db/tables.ts'
+import { entryOfCode } from '../../error-catalogue/catalogue.ts'
 import type { EntraSyncError } from '../../errors.ts'
 import type { Findings } from './probes.ts'
 import type { ProofRun } from './proof-run.ts'
@@ -81,7 +82,7 @@ export async function openForError(
 
 function whoActs({ kind, code }: EntraSyncError): ProblemFacts['whoActs'] {
   if (kind === 'transient' || kind === 'throttled' || kind === 'malformed') return 'microsoft'
-  return ['app_disabled', 'conditional_access_blocked'].includes(code) ? 'customer_admin' : 'operator'
+  return entryOfCode(code)?.whoActs ?? 'operator'
 }
 
 /** One cause, one problem: a run that met it first may have called it by another code. */

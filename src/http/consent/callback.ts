@@ -10,8 +10,8 @@ import type { HttpEnv } from '../access.ts'
 import { consentCookie, type ConsentContext } from './deps.ts'
 import { pages, type Told } from './pages.ts'
 
-/** How long an admin waits for the proof; what takes longer goes on by itself. */
-const patienceMs = 25_000
+/** Shorter than what proxies allow an answer to take. */
+const defaultPatienceMs = 25_000
 
 /** Each at most once and not endless; what Microsoft may add beside these is not looked at. */
 const answerSchema = z.object({
@@ -40,9 +40,13 @@ export async function answerCallback(
   if (parsed === null) return pages.unreadable
   const taken = await takeRequest(deps.db, parsed.state, getCookie(context, consentCookie(deps.secure)))
   if (taken.outcome !== 'taken') return pages[taken.outcome]
-  const { outcome, told } = await judge(deps, taken.request, parsed)
-  await noteOutcome(deps.db, parsed.state, outcome)
-  const { entraTenantId, clientId } = taken.request
+  const { action, outcome, detail, told } = await judge(deps, taken.request, parsed)
+  const { entraTenantId, clientId, actor } = taken.request
+  await deps.db.transaction().execute(async (trx) => {
+    await noteOutcome(trx, parsed.state, outcome)
+    const by = { actor: `consent link of ${actor}`, entraTenantId }
+    await audit(trx, { ...by, action, detail: { clientId, outcome, ...detail } })
+  })
   deps.log.info({ entraTenantId, clientId, outcome }, 'an admin came back from Microsoft')
   return told
 }
@@ -55,37 +59,51 @@ function readAnswer(query: Record<string, string[]>): Answer | null {
   )
 }
 
-async function judge(
-  deps: ConsentContext,
-  request: ConsentRequest,
-  answer: Answer,
-): Promise<{ outcome: string; told: Told }> {
-  const { tenantName, entraTenantId, clientId, actor } = request
-  if (answer.error !== undefined) {
-    const number = /AADSTS(\d{4,8})\b/.exec(answer.error_description ?? '')?.[1]
+interface Judged {
+  /** For the audit log. */
+  action: 'consent_declined' | 'consent_failed' | 'consent_refused' | 'consent_returned'
+  /** A short word, nothing of the query. */
+  outcome: string
+  detail?: object
+  told: Told
+}
+
+async function judge(deps: ConsentContext, request: ConsentRequest, answer: Answer): Promise<Judged> {
+  const { tenantName, entraTenantId } = request
+  if (answer.error !== undefined) return judgeError(tenantName, answer.error, answer.error_description)
+  if (answer.tenant !== entraTenantId) {
     return {
-      outcome: `error${number === undefined ? '' : ` AADSTS${number}`}`,
-      told: pages.refusedBy(tenantName, answer.error, number),
+      action: 'consent_refused',
+      outcome: 'wrong_tenant',
+      detail: { expected: entraTenantId, answered: answer.tenant ?? null },
+      told: pages.wrongTenant(tenantName),
     }
   }
-  if (answer.tenant !== entraTenantId) {
-    await audit(deps.db, {
-      actor: `consent link of ${actor}`,
-      action: 'consent_refused',
-      entraTenantId,
-      detail: { reason: 'wrong_tenant', expected: entraTenantId, answered: answer.tenant ?? null, clientId },
-    })
-    return { outcome: 'wrong_tenant', told: pages.wrongTenant(tenantName) }
-  }
-  const expectSoon = answer.admin_consent?.toLowerCase() === 'true'
-  const proof = await prove(deps, request, expectSoon)
+  const proof = await prove(deps, request, answer.admin_consent?.toLowerCase() === 'true')
   if (proof?.regained === true) await wake(deps, entraTenantId)
-  return { outcome: proof?.status ?? 'unproved', told: pages.proved(tenantName, proof) }
+  const outcome = proof?.error?.code ?? proof?.status ?? 'unproved'
+  return { action: 'consent_returned', outcome, told: pages.proved(tenantName, proof) }
+}
+
+const meansDeclined = 65004
+
+function judgeError(tenantName: string, error: string, description = ''): Judged {
+  const digits = /AADSTS(\d{4,8})\b/.exec(description)?.[1]
+  const aadsts = digits === undefined ? null : Number(digits)
+  const cancelled = ['access_denied', 'consent_required', 'permission_denied'].includes(error)
+  // A refusal of Microsoft's is called access_denied as well as an admin's no is; then the number tells.
+  if (aadsts === meansDeclined || (aadsts === null && cancelled))
+    return { action: 'consent_declined', outcome: 'declined', told: pages.declined(tenantName) }
+  return {
+    action: 'consent_failed',
+    outcome: aadsts === null ? 'error' : `AADSTS${aadsts}`,
+    told: pages.refused(tenantName, aadsts),
+  }
 }
 
 /** null = it could not be proved now; it is tried again by itself. */
 async function prove(
-  { db, graph, jobs, log }: ConsentContext,
+  { db, graph, jobs, log, patienceMs = defaultPatienceMs }: ConsentContext,
   { entraTenantId, clientId }: ConsentRequest,
   expectSoon: boolean,
 ): Promise<Proof | null> {

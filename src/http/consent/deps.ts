@@ -15,6 +15,8 @@ export interface ConsentDeps {
   cloud: Pick<Config['cloud'], 'loginUrl' | 'graphUrl'>
   http: Config['http']
   log: Log
+  /** How long an admin waits for the proof, in milliseconds; what takes longer goes on by itself. */
+  patienceMs?: number
   /**
    * Takes what comes back to the same redirect URI from the sign-in of a partner user. null = the state is none of
    * those, and it is for consent.

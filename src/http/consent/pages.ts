@@ -1,6 +1,7 @@
 import { html } from 'hono/html'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Proof } from '../../consent/grants/prove.ts'
+import { entryOfAadsts } from '../../error-catalogue/catalogue.ts'
 import { permissions } from '../../permissions.ts'
 import type { Markup } from '../page.ts'
 
@@ -27,7 +28,7 @@ function told(tone: Tone, title: string, content: Markup, status: ContentfulStat
 const again = html`<p>
   Open the link that you were sent once more and follow it to its end in one browser, within ten minutes.
 </p>`
-const nothingDone = html`<p class="hint">Nothing was granted or changed here.</p>`
+const nothingDone = html`<p class="hint">Nothing of this answer was kept.</p>`
 const close = html`<p class="hint">You can close this page.</p>`
 
 /** A directory's name comes from whoever runs it: isolated, so that it can't turn the direction of our words. */
@@ -100,29 +101,30 @@ export const pages = {
     503,
   ),
 
-  /** `error` is Microsoft's word; it decides what is said and is never shown. */
-  refusedBy(tenantName: string, error: string, aadsts: string | undefined): Told {
-    const declined = ['access_denied', 'consent_required', 'permission_denied'].includes(error)
-    const number = aadsts === undefined ? '' : html`<p class="hint">Microsoft’s code: AADSTS${aadsts}</p>`
-    if (declined) {
-      return told(
-        'wait',
-        'Consent was declined',
-        html`<p>No access to ${named(tenantName)} was granted.</p>
-          <p>If that was a mistake, open the link that you were sent once more.</p>
-          ${number}${close}`,
-      )
-    }
+  /** The admin said no; at Microsoft's page that is an error, too. */
+  declined: (tenantName: string): Told =>
+    told(
+      'wait',
+      'Consent was declined',
+      html`<p>Consent for ${named(tenantName)} was not given.</p>
+        <p>If that was a mistake, open the link that you were sent once more.</p>
+        ${close}`,
+    ),
+
+  /** `aadsts`: Microsoft's number where one came; its text is whatever stands in the address, and is not shown. */
+  refused(tenantName: string, aadsts: number | null): Told {
+    const known = aadsts === null ? undefined : entryOfAadsts(aadsts)
     return told(
       'bad',
-      'Microsoft could not grant consent',
-      html`<p>No access to ${named(tenantName)} was granted.</p>
-        <p>
-          Consent needs an account with the role Privileged Role Administrator or Global Administrator. Sign
-          in with such an account and open the link once more, or tell your IT service provider what you see
-          here.
+      'Microsoft could not take the consent',
+      html`<p>
+          Consent for ${named(tenantName)} was not given${known === undefined ? '' : `: ${known.what}`}.
         </p>
-        ${number}`,
+        <p>
+          It takes an account with the role Privileged Role Administrator or Global Administrator. If yours
+          has one of them, tell your IT service provider what you see here.
+        </p>
+        ${aadsts === null ? '' : html`<p class="hint">Microsoft’s code: AADSTS${aadsts}</p>`}`,
     )
   },
 
@@ -137,7 +139,10 @@ export const pages = {
           Open the link once more, best in a private window, and sign in with an administrator of
           ${named(tenantName)}.
         </p>
-        ${nothingDone}`,
+        <p class="hint">
+          Nothing was kept here. Whoever accepted for the other organization can remove the app there again,
+          among the enterprise applications.
+        </p>`,
       403,
     ),
 

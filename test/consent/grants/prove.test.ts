@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
+import { setDefaultLevel } from '../../../src/consent/apps/permission-level.ts'
 import { proveConsent } from '../../../src/consent/grants/prove.ts'
 import { createTicket } from '../../../src/consent/grants/tickets.ts'
 import { openConsentCloud } from './consent-cloud.ts'
@@ -189,6 +190,69 @@ test('another directory answers: nothing is stored but the problem', async () =>
   expect(await cloud.problems()).toEqual(['wrong_tenant'])
   await cloud.prove()
   expect(await cloud.problems()).toEqual([])
+})
+
+test('a change of the level or of its credentials has the consent of all who follow proved now', async () => {
+  const cloud = await openConsentCloud()
+  await cloud.prove()
+  const due = async () =>
+    (
+      await sql<{ due: boolean }>`select next_proof_at <= now() as due from consents`.execute(cloud.db)
+    ).rows.map((row) => row.due)
+  expect(await due()).toEqual([false])
+  await setDefaultLevel(cloud.db, { entraTenantId: cloud.partner, actor: 'test' })
+  expect(await due()).toEqual([true])
+})
+
+test('a token that cannot be decoded is no fault: the probes tell', async () => {
+  const cloud = await openConsentCloud()
+  const { graph, context, customer } = cloud
+  const opaque = {
+    ...graph,
+    asApp: (clientId: string) => {
+      const own = graph.asApp(clientId)
+      const forTenant = (id: string) => ({ ...own.forTenant(id), claims: async () => null })
+      return { ...own, forTenant }
+    },
+  }
+  const prove = () => proveConsent({ ...context, graph: opaque }, customer)
+  expect(await prove()).toMatchObject({
+    status: 'granted',
+    grantedRoles: [...required, 'Device.Read.All'],
+    missingOptionalRoles: [],
+  })
+  cloud.there().roles = ['GroupMember.Read.All']
+  expect(await prove()).toMatchObject({
+    status: 'insufficient',
+    grantedRoles: ['GroupMember.Read.All'],
+    missingOptionalRoles: ['Device.Read.All'],
+  })
+  cloud.there().roles = []
+  expect(await prove()).toMatchObject({ status: 'revoked', missingRoles: required })
+})
+
+test('the partner is asked for its GDAP list, too; without it, its own directory is read all the same', async () => {
+  const { context, partner, cloud } = await openConsentCloud()
+  await sql`update entra_tenants set partner_entra_tenant_id = null where entra_tenant_id = ${partner}`.execute(
+    context.db,
+  )
+  const gdap = 'DelegatedAdminRelationship.Read.All'
+  const first = await proveConsent(context, partner)
+  expect([first.status, first.missingOptionalRoles.includes(gdap)]).toEqual(['granted', false])
+  cloud.tenant(partner).app.roles = cloud.tenant(partner).app.roles.filter((role) => role !== gdap)
+  const second = await proveConsent(context, partner)
+  expect([second.status, second.missingOptionalRoles.includes(gdap)]).toEqual(['granted', true])
+})
+
+test('any number of proofs at once end with what is true', async () => {
+  const cloud = await openConsentCloud()
+  for (const roles of [[], [...required], ['User.Read.All'], [...required]]) {
+    const before = Array.from({ length: 4 }, () => cloud.prove())
+    cloud.there().roles = roles
+    await Promise.all([...before, cloud.prove(), cloud.prove()])
+    expect((await cloud.row())?.['status'] === 'granted').toBe(roles.length === required.length)
+    expect((await cloud.problems()).length).toBe(roles.length === required.length ? 0 : 1)
+  }
 })
 
 test('a proof that began before a consent does not undo it', async () => {
