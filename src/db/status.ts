@@ -96,20 +96,29 @@ export async function listStatus(
     where ${filter === undefined ? sql`true` : conditions[filter](syncMs)}
       and ${search === undefined || search.trim() === '' ? sql`true` : found(search.trim())}`
   const [{ rows }, { rows: counted }] = await Promise.all([
+    // The page is cut before users are counted: rows that are skipped are not worth that.
     sql<ListedStatus>`
+      with page as (
+        select s.entra_tenant_id, ${key} as sort_key ${matching} and ${
+          after === undefined
+            ? sql`true`
+            : sql`(${key}, s.entra_tenant_id) > (${after[0]}, ${after[1]}::uuid)`
+        }
+        order by sort_key, s.entra_tenant_id limit ${limit} offset ${offset}
+      )
       select s.entra_tenant_id, s.display_name, s.default_domain, s.kind, s.state, s.scheduled, s.consent,
         s.gdap_active, s.gdap_ends_at, s.gdap_auto_extends, s.problems, s.problems_silenced, s.holds, s.held,
         s.next_sync_at, s.last_synced_at, s.last_full_at, s.consecutive_failures, s.last_run_id,
         s.last_run_started_at, s.last_run_finished_at, s.last_run_outcome, s.last_run_error_code,
-        s.last_run_error_message, s.users, ${isStale(syncMs)} as stale, array[${key}, s.entra_tenant_id::text] as position, (
+        s.last_run_error_message, s.users, ${isStale(syncMs)} as stale,
+        array[page.sort_key, s.entra_tenant_id::text] as position, (
           select string_agg(coalesce(t.name || ' (' || l.domain || ')', t.name), ', ' order by l.domain nulls first)
           from entra_sync.tenant_links l join entra_sync.tenants t using (tenant_id)
           where l.entra_tenant_id = s.entra_tenant_id) as tenant
-      ${matching} and ${
-        after === undefined ? sql`true` : sql`(${key}, s.entra_tenant_id) > (${after[0]}, ${after[1]}::uuid)`
-      }
-      order by ${key}, s.entra_tenant_id
-      limit ${limit} offset ${offset}`.execute(db),
+      from page
+      join entra_sync.tenant_status s using (entra_tenant_id)
+      join entra_sync.entra_tenants e using (entra_tenant_id)
+      order by page.sort_key, s.entra_tenant_id`.execute(db),
     sql<{ total: number }>`select count(*)::int as total ${matching}`.execute(db),
   ])
   return { rows, total: counted[0]?.total ?? 0 }

@@ -79,6 +79,7 @@ export function tooMany(context: Context, seconds: number): Response {
 function unauthorized(context: Context): Response {
   const body = {
     error: 'unauthorized',
+    message: 'Nobody is signed in.',
     remedy: 'Sign in at /sign-in or send Authorization: Bearer with an ops token.',
   }
   return context.json(body, 401, { 'WWW-Authenticate': 'Bearer realm="entra-sync"' })

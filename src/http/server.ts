@@ -17,6 +17,7 @@ import { securityHeaders } from './headers.ts'
 import { liveness, readiness, watchEventLoop, type Check, type HealthDeps } from './health.ts'
 import { createMetrics } from './metrics.ts'
 import { addConsole } from './pages/console.ts'
+import { failureAnswer } from './pages/failure-page.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
 
@@ -115,11 +116,14 @@ export async function createRoutes(
   addConsent(app, deps, access.secure)
   app.route(dashboardPath, createDashboard(deps))
 
-  app.notFound((context) => context.json({ error: 'not_found' }, 404))
+  app.notFound((context) =>
+    failureAnswer(context, { error: 'not_found', message: `There is nothing at ${context.req.path}.` }, 404),
+  )
   app.onError((error, context) => {
     if (error instanceof HTTPException) return error.getResponse()
     deps.log.error({ err: error, method: context.req.method, path: context.req.path }, 'a request failed')
-    return context.json({ error: 'failed', detail: 'See the log of the daemon.' }, 500)
+    const message = 'The daemon failed at this request.'
+    return failureAnswer(context, { error: 'failed', message, remedy: 'See the log of the daemon.' }, 500)
   })
   return app
 }

@@ -1,6 +1,5 @@
-import type { Context, Hono } from 'hono'
-import { html } from 'hono/html'
-import { EntraSyncError, isEntraSyncError } from '../../errors.ts'
+import type { Hono } from 'hono'
+import { isEntraSyncError, type EntraSyncError } from '../../errors.ts'
 import type { HttpEnv } from '../access.ts'
 import type { ConsoleDeps } from '../console-deps.ts'
 import { statusOf } from '../failure-status.ts'
@@ -9,10 +8,10 @@ import type { ConsoleContext } from './console-context.ts'
 import { addCustomersPage } from './customers.ts'
 import { addEntraTenantActs } from './entra-tenant-acts.ts'
 import { addEntraTenantPage } from './entra-tenant.ts'
+import { failurePage, type Refusal } from './failure-page.ts'
 import { createFlashes, type Flash } from './flashes.ts'
 import { addOverview } from './overview.ts'
 import { addProblemsPage } from './problems.ts'
-import { nothing, type Markup } from './parts.ts'
 import { shell } from './shell.ts'
 import { addStylesheet } from './stylesheet.ts'
 
@@ -31,7 +30,7 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
           return await context.html(shell({ title, here, signedIn, flash }, body))
         } catch (error) {
           if (!isEntraSyncError(error)) throw error
-          return context.html(failed(context, here, error), statusOf(error))
+          return failurePage(context, refusalOf(error), statusOf(error))
         }
       })
     },
@@ -39,18 +38,15 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
       app.post(path, async (context) => {
         const signedIn = context.get('signedIn')
         if (signedIn.role !== 'operator') {
+          const message = 'A viewer may not do this.'
           const remedy = 'Sign in with an operator token.'
-          const error = new EntraSyncError('input', 'A viewer may not do this.', {
-            code: 'forbidden',
-            remedy,
-          })
-          return context.html(failed(context, '', error), 403)
+          return failurePage(context, { error: 'forbidden', message, remedy }, 403)
         }
         const form = await context.req.parseBody({ all: true })
         const flash = await run(form, context).catch((error) => {
           if (!isEntraSyncError(error)) throw error
           deps.log.info({ err: error, path: context.req.path }, 'an act in the console was refused')
-          return refusal(error)
+          return flashOf(error)
         })
         const to = new URL(back(context, form), 'http://console')
         to.searchParams.set('flash', flashes.keep(flash, signedIn.name))
@@ -66,20 +62,12 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
   addAuditPage(console)
 }
 
-function refusal({ message, remedy, requestId }: EntraSyncError): Flash {
+const refusalOf = ({ code, message, remedy }: EntraSyncError): Refusal => ({ error: code, message, remedy })
+
+function flashOf({ message, remedy, requestId }: EntraSyncError): Flash {
   const more = [
     ...(remedy === undefined ? [] : [remedy]),
     ...(requestId === undefined ? [] : [`Microsoft's request id: ${requestId}`]),
   ]
   return { tone: 'bad', text: message, more }
-}
-
-function failed(context: Context<HttpEnv>, here: string, { message, remedy }: EntraSyncError): Markup {
-  const body = html`<section class="narrow" role="alert">
-    <h1>This did not work</h1>
-    <p>${message}</p>
-    ${remedy === undefined ? nothing : html`<p>${remedy}</p>`}
-    <p><a href="/">To the overview</a></p>
-  </section>`
-  return shell({ title: 'Error', here, signedIn: context.get('signedIn'), flash: null }, body)
 }

@@ -71,7 +71,7 @@ export function addCustomersPage({ deps, page, act: onAct }: ConsoleContext): vo
   })
   onAct(
     '/customers/:id/detach',
-    (context) => `/entra-tenants/${idOf(context)}`,
+    (context) => `/entra-tenants/${context.req.param('id')}`,
     async (_form, context) => {
       const done = await detach(deps, idOf(context), context.get('signedIn').name)
       return { tone: 'good', text: `${done.name} is standalone now, no customer of ${done.partnerName}.` }

@@ -221,12 +221,25 @@ describe('an operator', () => {
     [`/entra-tenants/${randomUUID()}`, 404],
     ['/?filter=nonsense', 400],
     ['/?page=0', 400],
+    ['/nothing-here', 404],
   ])('%s is an error page with a way on', async (path, status) => {
     const { get } = await startConsole()
     const answer = await get(path)
     expect(answer.status).toBe(status)
     expect(await answer.text()).toContain('To the overview')
   })
+})
+
+test('when a request fails a person is told so, and a program in JSON', async () => {
+  const { database, get, url } = await startConsole()
+  await sql`drop view tenant_status cascade`.execute(database.db)
+  const page = await get('/')
+  expect(page.status).toBe(500)
+  expect(await page.text()).toContain('See the log of the daemon.')
+  const headers = { Authorization: `Bearer ${operatorToken}` }
+  const answer = await fetch(`${url}/api/v1/entra-tenants`, { headers })
+  expect(answer.status).toBe(500)
+  expect(await answer.json()).toMatchObject({ error: 'failed', message: expect.any(String) })
 })
 
 test('a thousand Entra tenants are paged by the server', async () => {
