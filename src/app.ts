@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import type { Kysely } from 'kysely'
 import type { Config, OpsToken } from './config.ts'
+import { startForgetting } from './consent/offboard/forget-tokens.ts'
 import { openDatabase } from './db/connection.ts'
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts'
 import { assertSchema, migrate } from './db/migrate.ts'
@@ -83,6 +84,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 
     const graph = await openGraph(config, db, log)
     closers.add('graph', () => graph.close())
+    const forgetting = startForgetting({ db, forgetTokens: graph.forgetTokens, log })
+    closers.add('forgetting', () => forgetting.stop())
 
     const { healAfterMs, ...schedulerTimings } = timings.scheduler ?? {}
     const handlers = createHandlers({

@@ -1,4 +1,4 @@
-import { pauseEntraTenant, resumeEntraTenant } from '../db/pausing.ts'
+import { pauseEntraTenant, resumeEntraTenant } from '../consent/offboard/pausing.ts'
 import { actorOfCommand } from './actor.ts'
 import { withDatabase, type CommandContext } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
@@ -14,13 +14,17 @@ export function pause(context: CommandContext, id: string): Promise<number> {
   })
 }
 
-/** `resume ID`: due at once. */
+/** `resume ID`: due at once. One that was offboarded, and not purged, is taken back. */
 export function resume(context: CommandContext, id: string): Promise<number> {
   return withDatabase(context, async (db) => {
     const { entraTenantId, name } = await findEntraTenant(db, id)
-    await resumeEntraTenant(db, { entraTenantId, actor: actorOfCommand() })
-    context.output.line(`${name} is synced again.`)
-    context.output.document({ entraTenantId, paused: false })
+    const { reinstated } = await resumeEntraTenant(db, { entraTenantId, actor: actorOfCommand() })
+    context.output.line(
+      reinstated
+        ? `${name} had been offboarded and is taken back: its consent is proved anew, and it is synced again where it holds.`
+        : `${name} is synced again.`,
+    )
+    context.output.document({ entraTenantId, paused: false, reinstated })
     return 0
   })
 }

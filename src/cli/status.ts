@@ -56,7 +56,7 @@ function printOne(output: Output, row: Status, now: Date): void {
     ['Domain', row.default_domain ?? 'not read yet'],
     ['Tenant', row.tenant ?? 'not linked'],
     ['Kind', row.kind],
-    ['State', row.state + (row.scheduled ? '' : ', not scheduled')],
+    ['State', stateOf(row)],
     ['Synced', ago(row.last_synced_at, now)],
     ['Read in full', ago(row.last_full_at, now)],
     ['Next sync', row.scheduled ? row.next_sync_at.toISOString() : 'none'],
@@ -108,6 +108,11 @@ function printHolds(output: Output, holds: Hold[], now: Date): void {
     output.width,
   )
   for (const line of lines) output.line(line)
+}
+
+function stateOf({ state, scheduled, offboarded_at: at }: Status): string {
+  if (at === null) return state + (scheduled ? '' : ', not scheduled')
+  return `offboarded on ${at.toISOString().slice(0, 10)}: never synced again; what was read is kept`
 }
 
 const nameOf = (row: Status): string => row.display_name ?? row.default_domain ?? row.entra_tenant_id

@@ -5,6 +5,7 @@ import { addCustomerCommands } from './customers.ts'
 import { requireSome } from './require-some.ts'
 import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
+import { addOffboardCommand } from './offboard.ts'
 import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
@@ -118,6 +119,7 @@ export function commandLine(perform: Perform): Command {
   addProblemCommands(program, perform, json)
   addConsentCommands(program, perform, json)
   addSecretCommands(program, perform, json)
+  addOffboardCommand(program, perform, json)
   return program
 }
 

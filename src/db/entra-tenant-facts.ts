@@ -16,6 +16,28 @@ export async function requireEntraTenant(db: Kysely<Database>, entraTenantId: st
   })
 }
 
+/**
+ * As `requireEntraTenant`; throws kind `input`, code `tenant_not_scheduled`, too where nothing syncs it: paused,
+ * offboarded, gone, without consent or GDAP.
+ */
+export async function requireScheduled(db: Kysely<Database>, entraTenantId: string): Promise<string> {
+  const name = await requireEntraTenant(db, entraTenantId)
+  const { rows } = await sql<{ state: string; scheduled: boolean }>`
+    select state, scheduled from entra_sync.tenant_status where entra_tenant_id = ${entraTenantId}`.execute(
+    db,
+  )
+  const { state = 'gone', scheduled = false } = rows[0] ?? {}
+  if (scheduled) return name
+  throw new EntraSyncError('input', `${name} is not scheduled: its state is ${state}.`, {
+    code: 'tenant_not_scheduled',
+    remedy:
+      state === 'paused' || state === 'offboarded'
+        ? 'Resume it first, if it is to be synced again.'
+        : 'Mend what its state says; its page and its problems tell how.',
+    tenant: entraTenantId,
+  })
+}
+
 export interface LinkRow {
   tenantId: string
   name: string

@@ -5,18 +5,22 @@ import type { Database, TenantStatusView } from './tables.ts'
 export interface Status extends TenantStatusView {
   /** Names of its tenants, the domain in brackets where a link has one; null = not linked. */
   tenant: string | null
+  /** When an operator offboarded it; null = never. */
+  offboarded_at: Date | null
 }
 
-/** All Entra tenants, or one, the MSP's own and standalone ones first. */
+/** All Entra tenants, or one: the MSP's own and standalone ones first, offboarded ones last. */
 export async function readStatus(db: Kysely<Database>, only: string | null): Promise<Status[]> {
   const { rows } = await sql<Status>`
-    select s.*, (
+    select s.*, e.offboarded_at, (
       select string_agg(coalesce(t.name || ' (' || l.domain || ')', t.name), ', ' order by l.domain nulls first)
       from entra_sync.tenant_links l join entra_sync.tenants t using (tenant_id)
       where l.entra_tenant_id = s.entra_tenant_id) as tenant
-    from entra_sync.tenant_status s
+    from entra_sync.tenant_status s join entra_sync.entra_tenants e using (entra_tenant_id)
     where ${only}::uuid is null or s.entra_tenant_id = ${only}
-    order by s.kind = 'customer', lower(s.display_name), s.entra_tenant_id`.execute(db)
+    order by s.state = 'offboarded', s.kind = 'customer', lower(s.display_name), s.entra_tenant_id`.execute(
+    db,
+  )
   return rows
 }
 
@@ -75,7 +79,10 @@ export interface StatusQuery {
   limit: number
 }
 
-export type ListedStatus = Omit<Status, 'groups' | 'members' | 'teams' | 'skus' | 'devices'> & {
+export type ListedStatus = Omit<
+  Status,
+  'offboarded_at' | 'groups' | 'members' | 'teams' | 'skus' | 'devices'
+> & {
   /** Where the list goes on after this row: give it as `after`. */
   position: string[]
   stale: boolean

@@ -16,6 +16,7 @@ const conflicts = new Set([
   'tenant_linked',
   'tenant_is_msp',
   'tenant_gone',
+  'tenant_not_scheduled',
   'tenant_offboarded',
 ])
 

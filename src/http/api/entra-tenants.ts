@@ -5,8 +5,9 @@ import {
   readRelationships,
   readRuns,
   requireEntraTenant,
+  requireScheduled,
 } from '../../db/entra-tenant-facts.ts'
-import { pauseEntraTenant, resumeEntraTenant } from '../../db/pausing.ts'
+import { pauseEntraTenant, resumeEntraTenant } from '../../consent/offboard/pausing.ts'
 import { listStatus, readStatus, statusFilters, type ListedStatus, type Status } from '../../db/status.ts'
 import { syncNow } from '../../jobs/enqueue.ts'
 import { listOf, moment, ofEntraTenant, pageOf, paging, route } from './route.ts'
@@ -200,7 +201,7 @@ export const entraTenantRoutes = [
     status: 202,
     response: z.object({ entraTenantId: z.guid(), requestSeq: z.number(), jobId: z.string() }),
     async run({ db, jobs }, { params: { id }, body: { mode }, signedIn }) {
-      await requireEntraTenant(db, id)
+      await requireScheduled(db, id)
       return {
         entraTenantId: id,
         ...(await syncNow(db, jobs, { entraTenantId: id, mode, requestedBy: signedIn.name })),
@@ -225,14 +226,14 @@ export const entraTenantRoutes = [
     method: 'post',
     path: '/entra-tenants/{id}/resume',
     operationId: 'resumeEntraTenant',
-    summary: 'Sync a paused Entra tenant again, at once',
+    summary: 'Sync a paused Entra tenant again, at once; take one back that was offboarded and not purged',
     tag,
     params: ofEntraTenant,
-    response: paused,
+    response: paused.extend({ reinstated: z.boolean() }),
     async run({ db }, { params: { id }, signedIn }) {
       await requireEntraTenant(db, id)
-      await resumeEntraTenant(db, { entraTenantId: id, actor: signedIn.name })
-      return { entraTenantId: id, paused: false }
+      const { reinstated } = await resumeEntraTenant(db, { entraTenantId: id, actor: signedIn.name })
+      return { entraTenantId: id, paused: false, reinstated }
     },
   }),
 ]

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { readPermissionLevel, removeCredential } from '../../consent/apps/permission-level.ts'
-import { requireEntraTenant } from '../../db/entra-tenant-facts.ts'
-import { pauseEntraTenant, resumeEntraTenant } from '../../db/pausing.ts'
+import { requireEntraTenant, requireScheduled } from '../../db/entra-tenant-facts.ts'
+import { pauseEntraTenant, resumeEntraTenant } from '../../consent/offboard/pausing.ts'
 import { EntraSyncError } from '../../errors.ts'
 import { syncNow } from '../../jobs/enqueue.ts'
 import { parsed, uuid } from '../input.ts'
@@ -35,7 +35,7 @@ export function addEntraTenantActs({ deps, act }: ConsoleContext): void {
   act(`${path}/sync`, back, async (form, context) => {
     const entraTenantId = idOf(context)
     const { mode } = parsed(syncForm, form)
-    const name = await requireEntraTenant(db, entraTenantId)
+    const name = await requireScheduled(db, entraTenantId)
     await syncNow(db, jobs, { entraTenantId, mode, requestedBy: context.get('signedIn').name })
     const text = `A ${mode === 'full' ? 'full read' : 'sync'} of ${name} is asked for.`
     return {
@@ -53,8 +53,11 @@ export function addEntraTenantActs({ deps, act }: ConsoleContext): void {
   act(`${path}/resume`, back, async (_form, context) => {
     const entraTenantId = idOf(context)
     const name = await requireEntraTenant(db, entraTenantId)
-    await resumeEntraTenant(db, { entraTenantId, actor: context.get('signedIn').name })
-    return { tone: 'good', text: `${name} is synced again.` }
+    const actor = context.get('signedIn').name
+    const { reinstated } = await resumeEntraTenant(db, { entraTenantId, actor })
+    if (!reinstated) return { tone: 'good', text: `${name} is synced again.` }
+    const more = ['Its consent is proved anew; it is synced again where that holds.']
+    return { tone: 'good', text: `${name} had been offboarded and is taken back.`, more }
   })
 
   act(`${path}/consent-url`, back, async (_form, context) => {

@@ -53,15 +53,19 @@ export function addEntraTenantPage({ deps, page }: ConsoleContext): void {
   })
 }
 
-function acts({ entra_tenant_id: id, state, kind }: Status): Markup {
+function acts({ entra_tenant_id: id, state, kind, scheduled }: Status): Markup {
   const path = `/entra-tenants/${id}`
+  const resumable = state === 'paused' || state === 'offboarded'
   return html`<div class="acts">
-    ${act(`${path}/sync`, 'Sync now', { fields: { mode: 'delta' }, kind: 'main' })}
-    ${act(`${path}/sync`, 'Read in full', { fields: { mode: 'full' } })}
-    ${state === 'paused' ? act(`${path}/resume`, 'Resume') : act(`${path}/pause`, 'Pause')}
+    ${scheduled ? syncActs(path) : nothing}
+    ${resumable ? act(`${path}/resume`, 'Resume') : act(`${path}/pause`, 'Pause')}
     ${kind === 'customer' ? html`<a class="button" href="/customers/${id}/detach">Detach …</a>` : nothing}
   </div>`
 }
+
+const syncActs = (path: string): Markup =>
+  html`${act(`${path}/sync`, 'Sync now', { fields: { mode: 'delta' }, kind: 'main' })}
+  ${act(`${path}/sync`, 'Read in full', { fields: { mode: 'full' } })}`
 
 function problemsSection(problems: OpenProblem[], operator: boolean): Markup {
   if (problems.length === 0) return nothing
