@@ -13,6 +13,8 @@ const conflicts = new Set([
   'not_a_partner',
   'customer_is_partner',
   'tenant_matches',
+  'offboard_msp',
+  'offboard_partner',
   'tenant_linked',
   'tenant_is_msp',
   'tenant_gone',

@@ -6,6 +6,7 @@ import { statusOf } from '../failure-status.ts'
 import { consentRoutes } from './consent.ts'
 import { customerRoutes } from './customers.ts'
 import { entraTenantRoutes } from './entra-tenants.ts'
+import { offboardRoutes } from './offboard.ts'
 import { openApi } from './openapi.ts'
 import { permissionLevelRoutes } from './permission-level.ts'
 import { recordRoutes } from './records.ts'
@@ -20,6 +21,7 @@ export const apiRoutes: readonly Route[] = [
   ...permissionLevelRoutes,
   ...consentRoutes,
   ...customerRoutes,
+  ...offboardRoutes,
   ...recordRoutes,
 ]
 

@@ -60,6 +60,7 @@ function acts({ entra_tenant_id: id, state, kind, scheduled }: Status): Markup {
     ${scheduled ? syncActs(path) : nothing}
     ${resumable ? act(`${path}/resume`, 'Resume') : act(`${path}/pause`, 'Pause')}
     ${kind === 'customer' ? html`<a class="button" href="/customers/${id}/detach">Detach …</a>` : nothing}
+    ${state === 'gone' ? nothing : html`<a class="button" href="/entra-tenants/${id}/offboard">Offboard …</a>`}
   </div>`
 }
 

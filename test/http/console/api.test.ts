@@ -381,6 +381,28 @@ describe('acting', () => {
     })
   })
 
+  test('an Entra tenant is offboarded as planned, and resumed', async () => {
+    const { ask, customers, partner } = await startApi()
+    const path = `${apiPath}/entra-tenants/${customers[1]}`
+    expect(await ask('GET', `${path}/offboard`)).toMatchObject({
+      status: 200,
+      body: { plan: { name: 'Contoso 0002', offboardedAt: null }, apps: [defaultClientId] },
+    })
+    expect(await ask('POST', `${path}/offboard`)).toMatchObject({
+      status: 200,
+      body: { stopped: { before: false }, purged: null },
+    })
+    expect(await ask('POST', `${path}/sync`)).toMatchObject({
+      status: 409,
+      body: { error: 'tenant_not_scheduled' },
+    })
+    expect(await ask('POST', `${path}/resume`)).toMatchObject({ body: { reinstated: true } })
+    expect(await ask('POST', `${apiPath}/entra-tenants/${partner}/offboard`)).toMatchObject({
+      status: 409,
+      body: { error: 'offboard_msp' },
+    })
+  })
+
   test('customers are paged, and detached after a preview that changes nothing', async () => {
     const { ask, customers, partner } = await startApi(5)
     const seen: unknown[] = []

@@ -33,6 +33,7 @@ const pagesOf = (id: string) => [
   `/entra-tenants/${id}`,
   '/customers',
   `/customers/${id}/detach`,
+  `/entra-tenants/${id}/offboard`,
   '/problems',
   '/audit',
 ]
@@ -81,6 +82,7 @@ describe('a viewer', () => {
       'permission-level',
       'consent-url',
       'consent-check',
+      'offboard',
       `credentials/${randomUUID()}/remove`,
     ]) {
       const { status, page } = await post(`/entra-tenants/${partner}/${path}`, {
@@ -202,6 +204,26 @@ describe('an operator', () => {
       values ('fresh', ${partner}, ${fresh}, 'active')`.execute(database.db)
     expect((await post('/customers/import', { customer: fresh })).page).toContain('Imported 1 customers')
     expect(await text('/customers?search=fabri')).toContain(`href="/entra-tenants/${fresh}"`)
+  })
+
+  test('offboards, resumes, and purges only by the name', async () => {
+    const { customers, database, post, text } = await startConsole()
+    const id = customers[1] ?? ''
+    const path = `/entra-tenants/${id}`
+    expect((await post(`${path}/offboard`)).page).toContain('Contoso 0002 is offboarded.')
+    expect((await post(`${path}/sync`, { mode: 'full' })).page).toContain('its state is offboarded')
+    expect((await post(`${path}/consent-url`)).page).toContain('Contoso 0002 is offboarded.')
+    expect((await post(`${path}/resume`)).page).toContain(
+      'Contoso 0002 had been offboarded and is taken back.',
+    )
+    expect((await post(`${path}/offboard`, { purge: 'yes', confirm: 'Contoso' })).page).toContain(
+      'Nothing was done',
+    )
+    expect(await text(path)).not.toContain('>offboarded<')
+    const purged = await post(`${path}/offboard`, { purge: 'yes', confirm: 'Contoso 0002' })
+    expect(purged.page).toContain('Purged:')
+    const left = await database.db.selectFrom('entra_tenants').select('entra_tenant_id').execute()
+    expect(left.map((row) => row.entra_tenant_id)).not.toContain(id)
   })
 
   test('detaches a customer after a look at what that means', async () => {
