@@ -6,6 +6,7 @@ import { requireSome } from './require-some.ts'
 import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
 import { addOffboardCommand } from './offboard.ts'
+import { addLinkCommands } from './links.ts'
 import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
@@ -62,14 +63,15 @@ export function commandLine(perform: Perform): Command {
   program
     .command('init')
     .description("Make the MSP's own tenant, linked to the Entra tenant that signed up.")
-    .requiredOption('--name <name>', "the MSP's name")
-    .requiredOption('--entra-tenant <id-or-domain>', 'its Entra tenant')
+    .requiredOption('--entra-tenant <id-or-domain>', 'its Entra tenant: the id or any verified domain')
+    .option('--name <name>', "the MSP's name; read from Graph unless given")
     .addOption(json())
-    .action((options: { name: string; entraTenant: string; json: boolean }) =>
+    .action((options: { name?: string; entraTenant: string; json: boolean }) =>
       perform(options.json, async (context) => (await import('../cli/init.ts')).init(context, options)),
     )
 
   addCustomerCommands(program, perform, json)
+  addLinkCommands(program, perform, json)
   program
     .command('sync')
     .description('Ask for a sync now.')

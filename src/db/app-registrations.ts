@@ -83,13 +83,14 @@ async function readApps(
 ): Promise<AppRow[]> {
   const { rows } = await sql<AppRow>`
     with reading as (
-      select e.entra_tenant_id, e.offboarded_at is not null as offboarded,
-        coalesce(p.entra_tenant_id, e.entra_tenant_id) as owner,
+      -- One that is not known yet is looked at before it is linked: with the Default app.
+      select i.id as entra_tenant_id, e.offboarded_at is not null as offboarded,
+        coalesce(p.entra_tenant_id, i.id) as owner,
         case when coalesce(p.permission_level, e.permission_level) = 'custom'
           then case when p.entra_tenant_id is null then e.app_id else p.app_id end end as chosen
-      from entra_sync.entra_tenants e
+      from (select ${entraTenantId}::uuid as id) i
+      left join entra_sync.entra_tenants e on e.entra_tenant_id = i.id
       left join entra_sync.entra_tenants p on p.entra_tenant_id = e.partner_entra_tenant_id
-      where e.entra_tenant_id = ${entraTenantId}
     ), apps as (
       select r.app_id, r.client_id, r.version, r.entra_tenant_id as owner,
         coalesce(r.entra_tenant_id = o.owner and o.chosen in (r.app_id, r.client_id), false) as wanted

@@ -91,6 +91,7 @@ export interface TenantLinksTable {
   tenant_id: string
   entra_tenant_id: string
   domain: string | null
+  made_child: Generated<boolean>
 }
 
 export interface GdapCustomersTable {

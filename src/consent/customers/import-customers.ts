@@ -1,4 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
+import { lockLinks, lockPages } from '../../db/link-lock.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
 import { uniqueSlug } from '../links/slug.ts'
@@ -49,7 +50,7 @@ export async function importCustomers(
 ): Promise<ImportResult> {
   return db.transaction().execute(async (trx) => {
     // Slugs are unique over all tenants: one import at a time finds a free one for each.
-    await sql`lock table entra_sync.tenants in share row exclusive mode`.execute(trx)
+    await lockLinks(trx)
     const listed = await readCandidates(trx, which)
     if (which !== 'all') refuseUnfit(which, listed)
     const able = which === 'all' ? listed.filter(isAble) : listed
@@ -59,6 +60,11 @@ export async function importCustomers(
     const chosen = fit.filter((one) => !doubles.has(one.id))
     const fresh = chosen.filter((one) => !one.imported)
     await insertEntraTenants(trx, fresh)
+    // One that was known without a link may be read at this moment, and its persons want their tenant.
+    await lockPages(
+      trx,
+      chosen.filter((one) => one.linkedTo === null).map((one) => one.id),
+    )
     await linkExisting(trx, [...existing.values()])
     await insertTenants(
       trx,
@@ -186,6 +192,7 @@ async function insertTenants(db: Transaction<Database>, unlinked: Candidate[]): 
     )
     insert into entra_sync.tenant_links (tenant_id, entra_tenant_id)
     select made.tenant_id, wanted.id from made join wanted using (slug)`.execute(db)
+  for (const { id } of unlinked) await sql`select entra_sync.assign_tenants(${id}::uuid)`.execute(db)
 }
 
 async function audit(

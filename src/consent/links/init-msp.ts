@@ -1,4 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
+import { lockLinks } from '../../db/link-lock.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
 import { uniqueSlug } from './slug.ts'
@@ -42,7 +43,7 @@ export async function initMsp(
   }
   const entraTenantId = (await tenantIdOf(entraTenant.trim())).toLowerCase()
   return db.transaction().execute(async (trx) => {
-    await sql`lock table entra_sync.tenants in share row exclusive mode`.execute(trx)
+    await lockLinks(trx)
     const msp = await readMsp(trx)
     if (msp !== null && msp.entraTenantId !== null && msp.entraTenantId !== entraTenantId) {
       throw new EntraSyncError(
