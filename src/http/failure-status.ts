@@ -13,6 +13,13 @@ const conflicts = new Set([
   'not_a_partner',
   'customer_is_partner',
   'tenant_matches',
+  'needs_confirmation',
+  'domain_of_default',
+  'default_with_domains',
+  'tenant_cycle',
+  'tenant_not_linked',
+  'domain_not_linked',
+  'slug_taken',
   'offboard_msp',
   'offboard_partner',
   'tenant_linked',
@@ -23,7 +30,7 @@ const conflicts = new Set([
 ])
 
 /** The HTTP status that says of an error whose turn it is: the caller's, somebody else's, or later ours. */
-export function statusOf({ kind, code }: EntraSyncError): 400 | 404 | 409 | 503 {
+export function statusOf({ kind, code }: EntraSyncError): 400 | 403 | 404 | 409 | 503 {
   switch (kind) {
     case 'input':
       if (conflicts.has(code)) return 409
@@ -33,7 +40,7 @@ export function statusOf({ kind, code }: EntraSyncError): 400 | 404 | 409 | 503 
     case 'access_lost':
     case 'not_permitted':
     case 'wrong_tenant':
-      return 409
+      return code === 'forbidden' ? 403 : 409
     case 'config':
     case 'throttled':
     case 'transient':

@@ -12,6 +12,7 @@ import { permissionLevelRoutes } from './permission-level.ts'
 import { recordRoutes } from './records.ts'
 import { parsed } from '../input.ts'
 import type { Route } from './route.ts'
+import { tenantRoutes } from './tenants.ts'
 
 export const apiPath = '/api/v1'
 
@@ -21,6 +22,7 @@ export const apiRoutes: readonly Route[] = [
   ...permissionLevelRoutes,
   ...consentRoutes,
   ...customerRoutes,
+  ...tenantRoutes,
   ...offboardRoutes,
   ...recordRoutes,
 ]

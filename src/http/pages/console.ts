@@ -15,6 +15,8 @@ import { addOverview } from './overview.ts'
 import { addProblemsPage } from './problems.ts'
 import { shell } from './shell.ts'
 import { addStylesheet } from './stylesheet.ts'
+import { addTenantPage } from './tenant.ts'
+import { addTenantsPage } from './tenants.ts'
 
 /** The pages for people. Everything on them is made by the server; they need no script. */
 export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
@@ -60,6 +62,8 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
   addEntraTenantActs(console)
   addOffboardPage(console)
   addCustomersPage(console)
+  addTenantsPage(console)
+  addTenantPage(console)
   addProblemsPage(console)
   addAuditPage(console)
 }

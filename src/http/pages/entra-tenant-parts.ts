@@ -10,7 +10,11 @@ export function linksSection(links: LinkRow[], domains: string[]): Markup {
     ${table(
       'Who gets the persons of this Entra tenant',
       [
-        { title: 'Tenant', heading: true, value: (row: LinkRow) => name(row.name) },
+        {
+          title: 'Tenant',
+          heading: true,
+          value: (row: LinkRow) => html`<a href="/tenants/${row.tenantId}">${name(row.name)}</a>`,
+        },
         {
           title: 'Persons',
           value: ({ domain }: LinkRow) =>
