@@ -3,6 +3,7 @@ import { lockLinks, lockPages } from '../../db/link-lock.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
 import { uniqueSlug } from '../links/slug.ts'
+import { refreshIn } from './gdap-problems.ts'
 import { named, readCandidates, refuseUnfit, type Candidate } from './import-candidates.ts'
 import { linkExisting, requireFree, type Chosen } from './link-existing.ts'
 import type { Match } from './proposals.ts'
@@ -71,6 +72,7 @@ export async function importCustomers(
       chosen.filter((one) => one.linkedTo === null && !existing.has(one.id)),
     )
     await audit(trx, chosen, existing, actor)
+    await refreshIn(trx, null)
     const linked = chosen.flatMap(({ id, name }) => {
       const link = existing.get(id)
       return link === undefined ? [] : [{ ...link, name }]

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { listKnownCustomers } from '../../../src/consent/customers/customers.ts'
 import { importCustomers } from '../../../src/consent/customers/import-customers.ts'
 import { testDatabase, type TestDatabase } from '../../harness/database.ts'
 
@@ -231,7 +232,36 @@ describe('import into a tenant that exists', () => {
   })
 })
 
+describe('what matches by domain', () => {
+  it('is also the domains of an Entra tenant that was read before, and of persons and the name of a tenant', async () => {
+    const [one, two] = [await listed(2, 'First'), await listed(3, 'Second')]
+    await sql`insert into entra_tenants (entra_tenant_id, domains) values
+      (${one}, '{One.Example,one.onmicrosoft.com}'), (${two}, '{two.example}')`.execute(database.db)
+    await sql`insert into tenants (name, slug) values ('Nobody would guess', 'guess'), ('TWO.example', 'two')`.execute(
+      database.db,
+    )
+    await sql`insert into persons (entra_tenant_id, tenant_id, user_principal_name)
+      select ${partner}, tenant_id, 'anna@ONE.example' from tenants where slug = 'guess'`.execute(database.db)
+    const rows = await listKnownCustomers(database.db)
+    expect(rows.map(({ proposal }) => proposal)).toMatchObject([
+      { tenantName: 'Nobody would guess', by: 'domain', matched: 'one.example' },
+      { tenantName: 'TWO.example', by: 'domain', matched: 'two.example' },
+    ])
+    // The MSP's own tenant is offered to nobody.
+    await sql`update tenants set is_msp = true where slug = 'two'`.execute(database.db)
+    expect((await listKnownCustomers(database.db))[1]?.proposal).toBeNull()
+  })
+})
+
 describe('import of all', () => {
+  it('opens the problem of a relationship that ends soon at once', async () => {
+    const id = await listed(2, 'Ending')
+    await sql`update gdap_relationships set ends_at = now() + interval '3 days'`.execute(database.db)
+    await importCustomers(database.db, 'all', 'anna')
+    const { rows } = await sql`select entra_tenant_id as id, code from problems`.execute(database.db)
+    expect(rows).toEqual([{ id, code: 'gdap_ending' }])
+  })
+
   const second = '00000000-0000-4000-8000-000000000002'
 
   it('adds nothing for a second partner that reaches the same customer', async () => {
