@@ -110,6 +110,14 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         retryMs: discoveryRetryMs(config.intervals.discoveryMs),
       },
       consent: { proof: { db, graph, log }, queues },
+      apps: {
+        db,
+        graph,
+        log,
+        ring: await openKeyRing(config),
+        redirectUri: `${config.http.publicUrl}/consent-callback`,
+        defaultApp: config.defaultApp,
+      },
       tick: () =>
         runTick({
           db,

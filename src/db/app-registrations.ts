@@ -115,12 +115,17 @@ function chosen({ appId, clientId, version, owner, consentedAt }: AppRow): Chose
   return { level: 'custom', appId, clientId, version, ownerEntraTenantId: owner, consentedAt }
 }
 
-/** Those not expired first, the newest first; expired ones come last, since an end that was told may be wrong. */
+/**
+ * The newest first; those that the registration does not have and expired ones come last, since an end that was told
+ * may be wrong, and so may what was read yesterday.
+ */
 export async function readCredentials(db: Kysely<Database>, appId: string): Promise<SealedCredential[]> {
   const { rows } = await sql<SealedCredential>`
     select credential_id as "credentialId", kind, sealed from entra_sync.app_credentials
     where app_id = ${appId}
-    order by coalesce(expires_at <= now(), false), added_at desc, credential_id`.execute(db)
+    order by coalesce(not registered, false) or coalesce(expires_at <= now(), false), added_at desc, credential_id`.execute(
+    db,
+  )
   return rows
 }
 

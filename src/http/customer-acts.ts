@@ -16,14 +16,17 @@ const whereTenantsMatch = z.enum(['refuse', 'use_proposals', 'new']).default('re
     'where a tenant without a link may be the same customer: do nothing, link what is proposed, or make a new one',
 })
 
-export const importInput = z.union([
-  z.strictObject({ all: z.literal(true), matching: whereTenantsMatch }),
-  z.strictObject({
-    entraTenantIds: z.array(uuid).min(1).max(1000),
-    into: uuid.optional().meta({ description: 'the tenant that the one customer is linked to' }),
-    matching: whereTenantsMatch,
-  }),
-])
+export const importInput = z.union(
+  [
+    z.strictObject({ all: z.literal(true), matching: whereTenantsMatch }),
+    z.strictObject({
+      entraTenantIds: z.array(uuid).min(1).max(1000),
+      into: uuid.optional().meta({ description: 'the tenant that the one customer is linked to' }),
+      matching: whereTenantsMatch,
+    }),
+  ],
+  'takes either all: true, or entraTenantIds with ids of customers',
+)
 export type ImportInput = z.output<typeof importInput>
 
 /**
