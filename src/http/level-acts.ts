@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { checkApp, type AppCheck } from '../consent/apps/check-app.ts'
+import { consentsNeeded, type ConsentNeeded } from '../consent/apps/consents-needed.ts'
 import {
   certificateCredential,
   secretCredential,
@@ -11,7 +13,7 @@ import {
   type PermissionLevel,
 } from '../consent/apps/permission-level.ts'
 import { requireEntraTenant } from '../db/entra-tenant-facts.ts'
-import { EntraSyncError } from '../errors.ts'
+import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import { permissions, type Permission } from '../permissions.ts'
 import { redirectUriOf, type ConsoleDeps } from './console-deps.ts'
 import { uuid } from './input.ts'
@@ -112,6 +114,41 @@ export async function addCredential(
   })
   if (credentialId === null) throw new TypeError('a credential was stored without an id')
   return credentialId
+}
+
+/** Long enough for a registration that answers; who waits for a page is not kept for longer. */
+const patienceMs = 10_000
+
+/**
+ * Reads the registrations of the Entra tenant's apps now, as housekeeping does daily; null = Microsoft did not answer
+ * in time. @throws kind `input`, code `entra_tenant_unknown`
+ */
+export async function checkRegistration(
+  deps: ConsoleDeps,
+  entraTenantId: string,
+  signal: AbortSignal,
+): Promise<AppCheck | null> {
+  const { db, graph, keyRing: ring, log, defaultApp } = deps
+  await requireEntraTenant(db, entraTenantId)
+  const timeout = AbortSignal.timeout(patienceMs)
+  const context = { db, graph, ring, log, defaultApp, redirectUri: redirectUriOf(deps) }
+  try {
+    return await checkApp(context, entraTenantId, AbortSignal.any([signal, timeout]))
+  } catch (error) {
+    if (timeout.aborted && isEntraSyncError(error, 'aborted')) return null
+    throw error
+  }
+}
+
+/** Who has to consent because the level says another app than before; null = it says the same. */
+export async function consentsAfter(
+  deps: ConsoleDeps,
+  entraTenantId: string,
+  before: PermissionLevel,
+): Promise<{ needed: ConsentNeeded[]; of: number } | null> {
+  const now = await viewLevel(deps, entraTenantId)
+  if (now.clientId === before.clientId || now.wantedClientId === null) return null
+  return consentsNeeded(deps.db, entraTenantId, now.wantedClientId)
 }
 
 function newCredential(given: CredentialInput): NewCredential {

@@ -10,6 +10,8 @@ import { openKeyRing } from '../../src/key-ring.ts'
 import { createLog } from '../../src/log.ts'
 import { testDatabase } from '../harness/database.ts'
 
+/** Where Microsoft is for tests without the simulated cloud. */
+export const nowhere = 'https://127.0.0.1:9'
 export const operatorToken = 'operator-token-of-the-tests'
 export const defaultClientId = 'dddddddd-0000-4000-8000-000000000001'
 export const viewerToken = 'viewer-token-of-the-tests'
@@ -30,6 +32,11 @@ export async function startTestHttp(
   onTestFinished(() => queues.close())
   const config = loadConfig({
     DATABASE_URL: database.url,
+    // A port that nobody listens at: no test goes to the internet.
+    MICROSOFT_CLOUD: 'custom',
+    LOGIN_URL: nowhere,
+    GRAPH_URL: nowhere,
+    PARTNER_CENTER_URL: nowhere,
     DEFAULT_APP_CLIENT_ID: defaultClientId,
     DEFAULT_APP_CLIENT_SECRET: 'a-secret-that-no-test-uses',
     ENCRYPTION_KEY: randomBytes(32).toString('base64'),

@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { removeCredential } from '../../consent/apps/permission-level.ts'
 import { requireEntraTenant } from '../../db/entra-tenant-facts.ts'
-import { addCredential, changeLevel, credentialInput, levelInput, viewLevel } from '../level-acts.ts'
+import {
+  addCredential,
+  changeLevel,
+  checkRegistration,
+  credentialInput,
+  levelInput,
+  viewLevel,
+} from '../level-acts.ts'
 import { uuid } from '../input.ts'
 import { moment, ofEntraTenant, route } from './route.ts'
 
@@ -22,6 +29,11 @@ const level = z
         kind: z.enum(['secret', 'certificate']),
         thumbprint: z.string().nullable(),
         expiresAt: moment.nullable(),
+        expiresSource: z.enum(['told', 'certificate', 'graph']).nullable(),
+        registered: z
+          .boolean()
+          .nullable()
+          .meta({ description: 'whether the app registration has it; null = not known' }),
         addedAt: moment,
       }),
     ),
@@ -89,6 +101,29 @@ export const permissionLevelRoutes = [
       await requireEntraTenant(db, id)
       await removeCredential(db, { entraTenantId: id, credentialId, actor: signedIn.name })
       return { credentialId, removed: true as const }
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/entra-tenants/{id}/app-check',
+    operationId: 'checkAppRegistration',
+    summary: 'Read the app registration now: ends of credentials, redirect URI, permissions',
+    tag,
+    params: ofEntraTenant,
+    response: z
+      .object({
+        clientId: z.string().nullable(),
+        outcome: z
+          .enum(['checked', 'not_permitted', 'elsewhere', 'failed', 'timed_out'])
+          .meta({ description: 'elsewhere: it is not registered in this Entra tenant' }),
+        findings: z.array(z.object({ code: z.string(), message: z.string(), remedy: z.string() })),
+        notice: z.string().nullable().meta({ description: 'why it was not checked' }),
+      })
+      .meta({ id: 'AppCheck' }),
+    async run(deps, { params: { id }, signal }) {
+      const check = await checkRegistration(deps, id, signal)
+      const late = { clientId: null, outcome: 'timed_out' as const, findings: [], notice: null }
+      return check ?? late
     },
   }),
 ]

@@ -10,6 +10,7 @@ import { addEntraTenantActs } from './entra-tenant-acts.ts'
 import { addEntraTenantPage } from './entra-tenant.ts'
 import { failurePage, type Refusal } from './failure-page.ts'
 import { createFlashes, type Flash } from './flashes.ts'
+import { addLevelForms } from './level-forms.ts'
 import { addOffboardPage } from './offboard.ts'
 import { addOverview } from './overview.ts'
 import { addProblemsPage } from './problems.ts'
@@ -60,6 +61,7 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
   addOverview(console)
   addEntraTenantPage(console)
   addEntraTenantActs(console)
+  addLevelForms(console)
   addOffboardPage(console)
   addCustomersPage(console)
   addTenantsPage(console)

@@ -1,36 +1,20 @@
 import { z } from 'zod'
-import { readPermissionLevel, removeCredential } from '../../consent/apps/permission-level.ts'
+import type { Proof } from '../../consent/grants/prove.ts'
 import { requireEntraTenant, requireScheduled } from '../../db/entra-tenant-facts.ts'
 import { pauseEntraTenant, resumeEntraTenant } from '../../consent/offboard/pausing.ts'
-import { EntraSyncError } from '../../errors.ts'
 import { syncNow } from '../../jobs/enqueue.ts'
-import { parsed, uuid } from '../input.ts'
+import { parsed } from '../input.ts'
 import { checkConsent, makeConsentLink } from '../consent-acts.ts'
-import { changeLevel, type CredentialInput } from '../level-acts.ts'
-import type { Proof } from '../../consent/grants/prove.ts'
 import type { Flash } from './flashes.ts'
 import { idOf, type ConsoleContext } from './console-context.ts'
 
 const syncForm = z.object({ mode: z.enum(['delta', 'full']) })
-const levelForm = z.object({ level: z.enum(['default', 'custom']) })
-
-const customForm = z.object({
-  clientId: z.string().trim().pipe(uuid),
-  secret: z.string().trim().max(1000),
-  expires: z.union([
-    z.literal('').transform(() => undefined),
-    z.iso.date().transform((day) => new Date(day)),
-  ]),
-  certificate: z.string().max(100_000),
-  certificateFile: z.union([z.instanceof(File), z.literal('')]).optional(),
-})
 
 /** What an operator does on the page of one Entra tenant. */
 export function addEntraTenantActs({ deps, act }: ConsoleContext): void {
   const { db, jobs } = deps
   const path = '/entra-tenants/:id'
   const back = (context: Parameters<typeof idOf>[0]): string => `/entra-tenants/${context.req.param('id')}`
-  const backToLevel = (context: Parameters<typeof idOf>[0]): string => `${back(context)}#level`
 
   act(`${path}/sync`, back, async (form, context) => {
     const entraTenantId = idOf(context)
@@ -79,48 +63,6 @@ export function addEntraTenantActs({ deps, act }: ConsoleContext): void {
     const name = await requireEntraTenant(db, entraTenantId)
     return toldOfProof(name, await checkConsent(deps, entraTenantId, context.req.raw.signal))
   })
-
-  act(`${path}/permission-level`, backToLevel, async (form, context) => {
-    const entraTenantId = idOf(context)
-    const actor = context.get('signedIn').name
-    const name = await requireEntraTenant(db, entraTenantId)
-    const before = await readPermissionLevel(db, entraTenantId)
-    const { level } = parsed(levelForm, form)
-    if (level === 'default') await changeLevel(deps, entraTenantId, { level }, actor)
-    else {
-      const { clientId, ...given } = parsed(customForm, form)
-      const credential = await credentialOf(given)
-      await changeLevel(
-        deps,
-        entraTenantId,
-        { level, clientId, ...(credential !== null && { credential }) },
-        actor,
-      )
-    }
-    const after = await readPermissionLevel(db, entraTenantId)
-    const whose =
-      after.customers === 0 ? 'its tenant' : `its tenant and those of ${after.customers} customers`
-    const more =
-      after.clientId === before.clientId
-        ? []
-        : [`Another app than before: it is read once an admin has consented to it in ${whose}.`]
-    return {
-      tone: 'good',
-      text: `The permission level of ${name} is ${level === 'custom' ? 'Custom' : 'Default'}.`,
-      more,
-    }
-  })
-  act(`${path}/credentials/:credentialId/remove`, backToLevel, async (_form, context) => {
-    const entraTenantId = idOf(context)
-    const credentialId = parsed(uuid, context.req.param('credentialId'))
-    await requireEntraTenant(db, entraTenantId)
-    await removeCredential(db, { entraTenantId, credentialId, actor: context.get('signedIn').name })
-    return {
-      tone: 'good',
-      text: 'The credential is removed.',
-      more: ['Delete it in the app registration too.'],
-    }
-  })
 }
 
 function toldOfProof(name: string, { status, missingRoles, error, nextProofAt }: Proof): Flash {
@@ -149,24 +91,4 @@ function toldOfProof(name: string, { status, missingRoles, error, nextProofAt }:
         more: ['Send an admin of it the consent link.'],
       }
   }
-}
-
-/** What the form holds; null = no credential, which is right where the app has one already. */
-async function credentialOf({
-  secret,
-  expires,
-  certificate,
-  certificateFile,
-}: Omit<z.output<typeof customForm>, 'clientId'>): Promise<CredentialInput | null> {
-  const uploaded = certificateFile instanceof File ? await certificateFile.text() : ''
-  const pem = uploaded.trim() === '' ? certificate : uploaded
-  if (secret !== '' && pem.trim() !== '') {
-    throw new EntraSyncError('input', 'Both a client secret and a certificate were given.', {
-      code: 'credential_ambiguous',
-      remedy: 'Save one of them; the other one can be added afterwards.',
-    })
-  }
-  if (pem.trim() !== '') return { kind: 'certificate', pem }
-  if (secret === '') return null
-  return { kind: 'secret', secret, ...(expires !== undefined && { expiresAt: expires }) }
 }

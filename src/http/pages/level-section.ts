@@ -46,6 +46,7 @@ function credentials(list: StoredCredential[], path: string, removable: boolean)
     },
     { title: 'Added', value: ({ addedAt }) => day(addedAt) },
     { title: 'Expires', value: ends },
+    { title: 'Registered', value: registered },
   ]
   if (removable) {
     columns.push({
@@ -58,6 +59,11 @@ function credentials(list: StoredCredential[], path: string, removable: boolean)
     })
   }
   return table('Credentials of the app', columns, list, 'It has no credential.')
+}
+
+function registered({ registered: known }: StoredCredential): Markup {
+  if (known === null) return html`<span class="hint">not known</span>`
+  return known ? pill('good', 'yes') : pill('bad', 'no')
 }
 
 const warnMs = 30 * 86_400_000
@@ -118,6 +124,7 @@ function forms({ level, clientId }: LevelView, path: string): Markup {
     ${
       level === 'custom'
         ? html`<div class="acts">
+            ${act(`${path}/app-check`, 'Check the registration')}
             ${act(`${path}/permission-level`, 'Back to Default', { fields: { level: 'default' } })}
           </div>`
         : nothing

@@ -62,7 +62,7 @@ export function addProblemsPage({ deps, page, act }: ConsoleContext): void {
   )
   act(
     '/problem-silences/:silenceId/remove',
-    () => '/problems#silences',
+    () => '/problems',
     async (_form, context) => {
       const id = parsed(uuid, context.req.param('silenceId'))
       await unsilence(deps, id, context.get('signedIn').name)

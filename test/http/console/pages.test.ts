@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
-import { jobsOf, operatorToken, sessionOf, startTestHttp, viewerToken } from '../start.ts'
+import { jobsOf, nowhere, operatorToken, sessionOf, startTestHttp, viewerToken } from '../start.ts'
 import { addFleet, hostile } from './fleet.ts'
 
 async function startConsole(token = operatorToken, customers = 3) {
@@ -82,6 +82,7 @@ describe('a viewer', () => {
       'permission-level',
       'consent-url',
       'consent-check',
+      'app-check',
       'offboard',
       `credentials/${randomUUID()}/remove`,
     ]) {
@@ -126,7 +127,9 @@ describe('an operator', () => {
     }
     const saved = await post(`${path}/permission-level`, form)
     expect(saved.page).toContain('The permission level of Northwind MSP is Custom.')
-    expect(saved.page).toContain('its tenant and those of 3 customers')
+    expect(saved.page).toContain('4 of 4 Entra tenants must consent to it')
+    expect(saved.page).toContain('The app registration could not be read')
+    expect((await post(`${path}/app-check`)).page).toContain('The app registration was looked at.')
     const page = await text(path)
     expect(page).toContain(clientId)
     expect(page).toContain('http://localhost:8080/consent-callback')
@@ -176,7 +179,7 @@ describe('an operator', () => {
     expect(made.location).not.toContain(link.slice(-20))
     expect(await text(`/entra-tenants/${partner}`)).not.toContain(link.slice(-20))
     const start = await fetch(url + new URL(link).pathname + new URL(link).search, { redirect: 'manual' })
-    expect(new URL(start.headers.get('location') ?? '').host).toBe('login.microsoftonline.com')
+    expect(new URL(start.headers.get('location') ?? '').host).toBe(new URL(nowhere).host)
   })
 
   test('is told a result once, and nobody else is', async () => {
