@@ -2,6 +2,7 @@ import { sql, type Kysely, type Transaction } from 'kysely'
 import { lockLinks, lockPages } from '../../db/link-lock.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
+import { settleNewDefault } from '../links/new-default.ts'
 import { uniqueSlug } from '../links/slug.ts'
 import { refreshIn } from './gdap-problems.ts'
 import { named, readCandidates, refuseUnfit, type Candidate } from './import-candidates.ts'
@@ -194,7 +195,7 @@ async function insertTenants(db: Transaction<Database>, unlinked: Candidate[]): 
     )
     insert into entra_sync.tenant_links (tenant_id, entra_tenant_id)
     select made.tenant_id, wanted.id from made join wanted using (slug)`.execute(db)
-  for (const { id } of unlinked) await sql`select entra_sync.assign_tenants(${id}::uuid)`.execute(db)
+  for (const { id } of unlinked) await settleNewDefault(db, id)
 }
 
 async function audit(

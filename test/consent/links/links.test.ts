@@ -216,7 +216,7 @@ describe('links', () => {
     }
     const [before] = [await dirty()]
     await link(split, 1, ['a.com'])
-    expect(await dirty()).toEqual(before.map((seq) => Number(seq) + 1))
+    expect(await dirty()).toEqual(before.map((seq) => seq + 1))
   })
 
   test.each([
