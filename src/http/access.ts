@@ -60,8 +60,8 @@ export function guard(access: Access): MiddlewareHandler<HttpEnv> {
     }
     const signedIn = access.sessions.find(getCookie(context, cookieName(access.secure)) ?? '')
     if (signedIn === null) {
-      const forPeople = reading && (context.req.header('accept') ?? '').includes('text/html')
-      return forPeople ? context.redirect('/sign-in') : unauthorized(context)
+      const forPeople = (context.req.header('accept') ?? '').includes('text/html')
+      return forPeople ? context.redirect('/sign-in', reading ? 302 : 303) : unauthorized(context)
     }
     if (!reading && !fromOurPages(access, context))
       return context.text('This request comes from another site.\n', 403)

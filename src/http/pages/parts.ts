@@ -112,12 +112,12 @@ export function act(
   text: string,
   options: { fields?: Record<string, string>; kind?: string; label?: string } = {},
 ): Markup {
-  const { fields = {}, kind = '', label = text } = options
+  const { fields = {}, kind = '', label } = options
   return html`<form class="inline" method="post" action="${action}">
     ${Object.entries(fields).map(
       ([field, value]) => html`<input type="hidden" name="${field}" value="${value}" />`,
     )}
-    <button class="${kind}" aria-label="${label}">${text}</button>
+    <button class="${kind}" ${label === undefined ? nothing : html`aria-label="${label}"`}>${text}</button>
   </form>`
 }
 

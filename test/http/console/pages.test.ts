@@ -255,6 +255,20 @@ describe('an operator', () => {
   })
 })
 
+test('whoever acts after the session has ended is sent to sign in, and nothing is done', async () => {
+  const { database, partner, url } = await startConsole()
+  const headers = { Cookie: 'entra-sync=ended', Origin: url, Accept: 'text/html' }
+  const path = `${url}/entra-tenants/${partner}/pause`
+  const answer = await fetch(path, { method: 'POST', redirect: 'manual', headers })
+  expect([answer.status, answer.headers.get('location')]).toEqual([303, '/sign-in'])
+  const row = await database.db
+    .selectFrom('entra_tenants')
+    .select('paused_at')
+    .where('entra_tenant_id', '=', partner)
+    .executeTakeFirstOrThrow()
+  expect(row.paused_at).toBeNull()
+})
+
 test('when a request fails a person is told so, and a program in JSON', async () => {
   const { database, get, url } = await startConsole()
   await sql`drop view tenant_status cascade`.execute(database.db)
