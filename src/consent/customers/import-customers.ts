@@ -3,6 +3,7 @@ import { lockLinks, lockPages } from '../../db/link-lock.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
 import { settleNewDefault } from '../links/new-default.ts'
+import { reinstate } from '../offboard/reinstate.ts'
 import { uniqueSlug } from '../links/slug.ts'
 import { refreshIn } from './gdap-problems.ts'
 import { named, readCandidates, refuseUnfit, type Candidate } from './import-candidates.ts'
@@ -62,6 +63,7 @@ export async function importCustomers(
     const chosen = fit.filter((one) => !doubles.has(one.id))
     const fresh = chosen.filter((one) => !one.imported)
     await insertEntraTenants(trx, fresh)
+    for (const { id } of chosen) await reinstate(trx, id)
     // One that was known without a link may be read at this moment, and its persons want their tenant.
     await lockPages(
       trx,
@@ -177,9 +179,9 @@ async function insertEntraTenants(db: Transaction<Database>, fresh: Candidate[])
     select id, name, "defaultDomain", partner, now() + interval '1 minute'
     from jsonb_to_recordset(${list}::jsonb) as list (id uuid, name text, "defaultDomain" text, partner uuid)
     on conflict (entra_tenant_id) do update
-      set partner_entra_tenant_id = coalesce(e.partner_entra_tenant_id, excluded.partner_entra_tenant_id),
-        next_sync_at = case when e.offboarded_at is null then e.next_sync_at else excluded.next_sync_at end,
-        offboarded_at = null`.execute(db)
+      set partner_entra_tenant_id = coalesce(e.partner_entra_tenant_id, excluded.partner_entra_tenant_id)`.execute(
+    db,
+  )
 }
 
 /** One ImmyBot tenant and its default link for each that has none. */

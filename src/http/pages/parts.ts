@@ -30,6 +30,7 @@ const units = [
 export function when(at: Date | null, never = 'never', now = Date.now()): Markup {
   if (at === null) return html`<span class="hint">${never}</span>`
   const away = at.getTime() - now
+  if (Math.abs(away) < 1000) return html`<time class="nowrap" datetime="${at.toISOString()}">just now</time>`
   const [unit, ms] = units.find(([, ms]) => Math.abs(away) >= ms) ?? ['second', 1000]
   const iso = at.toISOString()
   return html`<time class="nowrap" datetime="${iso}" title="${iso}"
