@@ -24,7 +24,7 @@ export async function verifyConsent(
   job: JobHelpers,
 ): Promise<Verdict> {
   const { db, graph } = context
-  const stopped = await stoppedBy(db, entraTenantId)
+  const stopped = await stoppedBy(db, entraTenantId, requestedBy)
   if (stopped !== null) return { job: 'completed', result: `not proved: ${stopped}`, again: 'never' }
   const wanted = await graph.wantedAppFor(entraTenantId)
   const told: string[] = []
@@ -50,9 +50,17 @@ function describe({ clientId, status, missingRoles, error }: Proof): string {
   return `${clientId}: ${status ?? 'not proved'}${missing}`
 }
 
-async function stoppedBy(db: Kysely<Database>, entraTenantId: string): Promise<string | null> {
-  const { rows } = await sql<{ state: string }>`
-    select state from entra_sync.tenant_status
-    where entra_tenant_id = ${entraTenantId} and state in ('gone', 'offboarded', 'disabled')`.execute(db)
-  return rows[0]?.state ?? null
+/** A relationship may have ended between the tick and here; somebody who asks for a proof then has a reason to. */
+async function stoppedBy(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  requestedBy: string,
+): Promise<string | null> {
+  const { rows } = await sql<{ state: string; ended: boolean }>`
+    select state, kind = 'customer' and not coalesce(gdap_active, false) as ended from entra_sync.tenant_status
+    where entra_tenant_id = ${entraTenantId}`.execute(db)
+  const [row] = rows
+  if (row === undefined) return null
+  if (['gone', 'offboarded', 'disabled'].includes(row.state)) return row.state
+  return row.ended && requestedBy === 'schedule' ? 'gdap_ended' : null
 }
