@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { appsToProve } from '../consent/grants/due.ts'
 import { proveConsent, type Proof, type ProofContext } from '../consent/grants/prove.ts'
-import type { Database } from '../db/tables.ts'
+import type { ConsentMethod, Database } from '../db/tables.ts'
 import { describeError, type EntraSyncError } from '../errors.ts'
 import type { Payload } from './catalog.ts'
 import { syncNow } from './enqueue.ts'
@@ -32,7 +32,7 @@ export async function verifyConsent(
   for (const clientId of await appsToProve(db, entraTenantId, wanted)) {
     const proof = await proveConsent(context, entraTenantId, {
       clientId,
-      method: requestedBy === 'schedule' ? 'found' : 'check_now',
+      method: methodOf(requestedBy),
       expectSoon: expectSoon && clientId === wanted,
       signal: job.signal,
     })
@@ -42,6 +42,12 @@ export async function verifyConsent(
   }
   if (error !== undefined) return { job: 'failed', error, again: 'never' }
   return { job: 'completed', result: told.join('; ') || 'no app is configured', again: 'never' }
+}
+
+/** `consent` asks for the proof that the callback of an admin's link could not end in time. */
+function methodOf(requestedBy: string): ConsentMethod {
+  if (requestedBy === 'consent') return 'admin_consent'
+  return requestedBy === 'schedule' ? 'found' : 'check_now'
 }
 
 function describe({ clientId, status, missingRoles, error }: Proof): string {

@@ -243,6 +243,8 @@ describe('consent', () => {
       { entraTenantId: visits.customer, requestedBy: 'consent', expectSoon: true },
     ])
     expect(await visits.row()).toMatchObject({ status: null, waiting_since: expect.any(Date) })
+    await verify(visits, { entraTenantId: visits.customer, requestedBy: 'consent', expectSoon: true })
+    expect(await visits.row()).toMatchObject({ status: 'granted', method: 'admin_consent' })
   })
 
   test('declined: an error is an error, though admin_consent=True stands beside it', async () => {
