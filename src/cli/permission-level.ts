@@ -16,7 +16,13 @@ import {
 import type { Database } from '../db/tables.ts'
 import { EntraSyncError } from '../errors.ts'
 import { openKeyRing } from '../key-ring.ts'
-import { permissions, type Permission, type PermissionNeed } from '../permissions.ts'
+import {
+  delegatedPermissions,
+  permissions,
+  type DelegatedPermission,
+  type Permission,
+  type PermissionNeed,
+} from '../permissions.ts'
 import { actorOfCommand } from './actor.ts'
 import { withDatabase, type CommandContext } from './context.ts'
 import { findEntraTenant, type FoundTenant } from './find-tenant.ts'
@@ -121,6 +127,8 @@ function tell(context: CommandContext, tenant: FoundTenant, now: PermissionLevel
     output.line(`Redirect URI of the app registration (platform Web): ${redirectUri}`)
     output.line()
     for (const line of permissionLines(output.width)) output.line(line)
+    output.line()
+    for (const line of delegatedLines(output.width)) output.line(line)
   }
   output.document({
     entraTenantId: tenant.entraTenantId,
@@ -128,7 +136,7 @@ function tell(context: CommandContext, tenant: FoundTenant, now: PermissionLevel
     clientId,
     partnerEntraTenantId: now.partnerEntraTenantId,
     credentials: now.credentials,
-    ...(!listOnly && { redirectUri, permissions }),
+    ...(!listOnly && { redirectUri, permissions, delegatedPermissions }),
   })
 }
 
@@ -164,6 +172,20 @@ function permissionLines(width: number | null): string[] {
       { title: 'For', value: ({ purpose }) => purpose },
     ],
     [...permissions],
+    width,
+  )
+}
+
+/** Delegated permissions of the same registration, which pre-consent through a partner's user needs. */
+function delegatedLines(width: number | null): string[] {
+  return tableLines<DelegatedPermission>(
+    [
+      { title: 'Delegated, for pre-consent only', value: ({ name }) => name },
+      { title: 'API', value: ({ api }) => api },
+      { title: 'Consented to in', value: ({ where }) => where },
+      { title: 'For', value: ({ purpose }) => purpose },
+    ],
+    [...delegatedPermissions],
     width,
   )
 }
