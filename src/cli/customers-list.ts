@@ -9,10 +9,15 @@ export function list(context: CommandContext): Promise<number> {
     const customers = await listKnownCustomers(db)
     output.document({ customers })
     if (customers.length === 0) output.line('No customer yet. `entra-sync customers discover` reads them.')
-    else for (const line of customerLines(customers, output.width)) output.line(line)
+    else {
+      for (const line of customerLines(customers, output.width)) output.line(line)
+      output.line(
+        '\n+ is extended by itself. Roles for pre-consent: A Application Administrator, P Privileged Role Administrator.',
+      )
+    }
     if (customers.some(({ proposal }) => proposal !== null))
       output.line(
-        '\n`entra-sync customers import --all --use-proposals` links customers to the tenants proposed with a `?`.',
+        '`entra-sync customers import --all --use-proposals` links customers to the tenants proposed with a `?`.',
       )
     return 0
   })
@@ -36,8 +41,7 @@ export function customerLines(customers: CustomerRow[], width: number | null): s
     ...(partners.size > 1
       ? [{ title: 'Partner', value: ({ partnerName }: CustomerRow) => partnerName }]
       : []),
-    { title: 'GDAP', value: gdapText },
-    { title: 'Ends', value: endText },
+    { title: 'GDAP until', value: untilText },
     { title: 'Roles', value: rolesText },
     { title: 'Consent', value: ({ consent }) => consent?.replaceAll('_', ' ') ?? '–' },
     { title: 'Tenant', value: tenantText },
@@ -53,10 +57,12 @@ export function gdapText({ relationships, missingSince }: CustomerRow): string {
   return relationships[0]?.status === 'active' ? 'ended' : (relationships[0]?.status ?? 'none')
 }
 
-function endText({ relationships }: CustomerRow): string {
-  const counting = relationships.filter((relationship) => relationship.counts)
+/** The latest end of what counts, with `+` where that is extended by itself; or why nothing counts. */
+function untilText(row: CustomerRow): string {
+  const counting = row.relationships.filter((relationship) => relationship.counts)
+  if (counting.length === 0) return gdapText(row)
   const ends = counting.flatMap(({ endsAt }) => (endsAt === null ? [] : [endsAt.getTime()]))
-  if (ends.length === 0) return '–'
+  if (ends.length < counting.length) return 'no end'
   const day = new Date(Math.max(...ends)).toISOString().slice(0, 10)
   return counting.some(({ autoExtends }) => autoExtends) ? `${day} +` : day
 }

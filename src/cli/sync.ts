@@ -87,14 +87,22 @@ async function findAll(db: Kysely<Database>, texts: string[]) {
       `${unscheduled.name} is not scheduled: its state is ${unscheduled.state}.`,
       {
         code: 'tenant_not_scheduled',
-        remedy:
-          unscheduled.state === 'paused'
-            ? `Run entra-sync resume ${unscheduled.entraTenantId} first.`
-            : `entra-sync status ${unscheduled.entraTenantId} tells more.`,
+        remedy: remedyOf(unscheduled.state, unscheduled.entraTenantId),
       },
     )
   }
   return [...new Map(found.map((tenant) => [tenant.entraTenantId, tenant])).values()]
+}
+
+function remedyOf(state: string, entraTenantId: string): string {
+  switch (state) {
+    case 'paused':
+      return `Run entra-sync resume ${entraTenantId} first.`
+    case 'offboarded':
+      return `An operator offboarded it. If it is to be synced again after all: entra-sync resume ${entraTenantId}.`
+    default:
+      return `entra-sync status ${entraTenantId} tells more.`
+  }
 }
 
 async function scheduled(db: Kysely<Database>): Promise<{ entraTenantId: string; name: string }[]> {

@@ -1,10 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { CommandContext } from '../cli/context.ts'
+import { addOffboardCommand } from './offboard.ts'
 import { addCustomerCommands } from './customers.ts'
 import { requireSome } from './require-some.ts'
 import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
+import { addLinkCommands } from './links.ts'
 import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
@@ -61,14 +63,15 @@ export function commandLine(perform: Perform): Command {
   program
     .command('init')
     .description("Make the MSP's own tenant, linked to the Entra tenant that signed up.")
-    .requiredOption('--name <name>', "the MSP's name")
-    .requiredOption('--entra-tenant <id-or-domain>', 'its Entra tenant')
+    .requiredOption('--entra-tenant <id-or-domain>', 'its Entra tenant: the id or any verified domain')
+    .option('--name <name>', "the MSP's name; read from Graph unless given")
     .addOption(json())
-    .action((options: { name: string; entraTenant: string; json: boolean }) =>
+    .action((options: { name?: string; entraTenant: string; json: boolean }) =>
       perform(options.json, async (context) => (await import('../cli/init.ts')).init(context, options)),
     )
 
   addCustomerCommands(program, perform, json)
+  addLinkCommands(program, perform, json)
   program
     .command('sync')
     .description('Ask for a sync now.')
@@ -118,6 +121,7 @@ export function commandLine(perform: Perform): Command {
   addProblemCommands(program, perform, json)
   addConsentCommands(program, perform, json)
   addSecretCommands(program, perform, json)
+  addOffboardCommand(program, perform, json)
   return program
 }
 

@@ -83,6 +83,7 @@ export interface EntraTenantsTable {
   paused_at: NullableTimestamp
   gone_at: NullableTimestamp
   offboarded_at: NullableTimestamp
+  app_checked_at: NullableTimestamp
   consecutive_failures: Generated<number>
   created_at: DefaultTimestamp
 }
@@ -91,6 +92,7 @@ export interface TenantLinksTable {
   tenant_id: string
   entra_tenant_id: string
   domain: string | null
+  made_child: Generated<boolean>
 }
 
 export interface GdapCustomersTable {
@@ -436,6 +438,9 @@ export interface AppCredentialsTable {
   thumbprint: string | null
   expires_at: NullableTimestamp
   added_at: DefaultTimestamp
+  expires_source: 'told' | 'certificate' | 'graph' | null
+  registered: boolean | null
+  checked_at: NullableTimestamp
 }
 
 export type ConsentStatus = 'required' | 'waiting_for_roles' | 'granted' | 'insufficient' | 'revoked'

@@ -134,4 +134,25 @@ export const own: readonly SourcedEntry[] = [
     what: 'several hand-made persons have the user principal name of one user; none was adopted',
     remedy: 'Remove the duplicates among the hand-made persons.',
   },
+  {
+    ...byPartner,
+    code: 'gdap_ending',
+    what: 'the last GDAP relationship with a customer ends within 30 days and is not extended by itself',
+    remedy:
+      'Turn on auto-extend for the relationship in Partner Center, or have the customer approve a new one before; then entra-sync customers discover.',
+  },
+  {
+    ...byPartner,
+    code: 'gdap_ended',
+    what: "no GDAP relationship with a customer is active any more; syncing was stopped by entra-sync's own decision, data stays and targets are frozen",
+    remedy:
+      'Have the customer approve a new GDAP relationship, then entra-sync customers discover. To go on without one: entra-sync customers detach {tenant}.',
+  },
+  {
+    ...byPartner,
+    code: 'customer_missing',
+    what: "no partner's list of GDAP customers names a customer any more",
+    remedy:
+      'Look in Partner Center whether the customer has left. If it has: entra-sync offboard {tenant}; nothing is removed by itself.',
+  },
 ]

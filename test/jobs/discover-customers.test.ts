@@ -48,4 +48,67 @@ describe.each(backends)('discover-customers on %s', (backend) => {
       where entra_tenant_id = ${partner}`.execute(engine.database.db)
     expect(rows[0]?.seconds).toBeLessThanOrEqual(1)
   })
+
+  describe('a standalone Entra tenant', () => {
+    async function standalone(): Promise<string> {
+      await start()
+      const [, id = ''] = engine.tenants
+      const { db } = engine.database
+      await sql`update entra_tenants set next_discovery_at = now() + interval '1 day'`.execute(db)
+      await sql`update entra_tenants set next_discovery_at = null where entra_tenant_id = ${id}`.execute(db)
+      await sql`with made as (insert into tenants (name, slug) values ('Other', 'other') returning tenant_id)
+        insert into tenant_links (tenant_id, entra_tenant_id) select tenant_id, ${id} from made`.execute(db)
+      return id
+    }
+    const consent = (id: string) =>
+      sql`insert into consents (entra_tenant_id, app_id, status, granted_roles, next_proof_at)
+        values (${id}, ${engine.cloud.clientId}, 'granted', '{DelegatedAdminRelationship.Read.All}', now() + interval '1 day')`.execute(
+        engine.database.db,
+      )
+    const facts = async (id: string) =>
+      (
+        await sql<{ kind: string; problems: number; hours: number }>`
+          select s.kind, s.problems::int, round(extract(epoch from e.next_discovery_at - now()) / 3600)::int as hours
+          from tenant_status s join entra_tenants e using (entra_tenant_id) where e.entra_tenant_id = ${id}`.execute(
+          engine.database.db,
+        )
+      ).rows[0]
+    const completed = () =>
+      until('the job to complete', async () => (await engine.queues.control.getCompleted())[0])
+
+    it('is not asked without the permission, and then once a day; an empty list leaves it standalone', async () => {
+      const id = await standalone()
+      engine.cloud.tenant(id).app.roles.push('DelegatedAdminRelationship.Read.All')
+      expect((await engine.tick()).discoveries).toBe(0)
+      await consent(id)
+      expect((await engine.tick()).discoveries).toBe(1)
+      expect((await engine.tick()).discoveries).toBe(0)
+      expect((await completed()).returnvalue).toMatch(/^0 customers/)
+      expect(await facts(id)).toEqual({ kind: 'standalone', problems: 0, hours: 24 })
+    })
+
+    it('that Microsoft refuses stays standalone, without a problem or a failed job', async () => {
+      const id = await standalone()
+      await consent(id)
+      engine.cloud.tenant(id).app.roles = ['User.Read.All']
+      expect((await engine.tick()).discoveries).toBe(1)
+      expect((await completed()).returnvalue).toMatch(/^no partner: /)
+      expect(await facts(id)).toEqual({ kind: 'standalone', problems: 0, hours: 24 })
+      const asked = await ended(await enqueueDiscovery(engine.queues, id, 'anna'))
+      expect(asked.failedReason).toMatch(/authorization_request_denied/)
+    })
+
+    it('that has customers becomes a partner', async () => {
+      const id = await standalone()
+      await consent(id)
+      engine.cloud.tenant(id).app.roles.push('DelegatedAdminRelationship.Read.All')
+      const customer = engine.cloud.tenants[2]
+      const [relationship] = customer?.gdap ?? []
+      if (relationship === undefined) throw new Error('no relationship')
+      relationship.partnerTenantId = id
+      expect((await engine.tick()).discoveries).toBe(1)
+      expect((await completed()).returnvalue).toMatch(/^1 customers \(1 new\)/)
+      expect(await facts(id)).toMatchObject({ kind: 'partner' })
+    })
+  })
 })

@@ -54,6 +54,18 @@ test('the first partner and its customers are the same with further partners and
   }
 })
 
+test('contracts tell domains of own customers, to Directory.Read.All only', async () => {
+  const { app } = cloud.tenant(second)
+  const denied = await askGraph(cloud, await tokenFor(cloud, second), '/contracts?$top=999')
+  expect(denied.status).toBe(403)
+  app.roles.push('Directory.Read.All')
+  const answer = await askGraph(cloud, await tokenFor(cloud, second), '/contracts?$top=999')
+  app.roles.pop()
+  expect(await answer.json()).toMatchObject({
+    value: [{ customerId: shared, defaultDomainName: cloud.tenant(shared).defaultDomain }],
+  })
+})
+
 test('each partner sees its own customers and relationships, of a shared customer too', async () => {
   expect(cloud.partners.map(({ id }) => id)).toEqual([cloud.partnerTenantId, second])
   expect(await customers(cloud.partnerTenantId)).toEqual([ours, shared])

@@ -112,7 +112,9 @@ async function readRows(db: Kysely<Database>): Promise<Row[]> {
     select c.entra_tenant_id as "entraTenantId", c.display_name as "displayName",
       c.partner_entra_tenant_id as "partnerEntraTenantId",
       coalesce(p.display_name, p.default_domain, p.entra_tenant_id::text) as "partnerName",
-      coalesce(e.default_domain, c.default_domain) as "defaultDomain",
+      coalesce(e.default_domain, c.default_domain, (
+        select min(x.default_domain) from entra_sync.gdap_customers x where x.entra_tenant_id = c.entra_tenant_id
+      )) as "defaultDomain",
       array(
         select distinct lower(d.domain) from (
           select unnest(e.domains) union all select e.default_domain

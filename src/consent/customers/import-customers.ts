@@ -1,7 +1,11 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
+import { lockLinks, lockPages } from '../../db/link-lock.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
+import { reinstate } from '../offboard/reinstate.ts'
+import { settleNewDefault } from '../links/new-default.ts'
 import { uniqueSlug } from '../links/slug.ts'
+import { refreshIn } from './gdap-problems.ts'
 import { named, readCandidates, refuseUnfit, type Candidate } from './import-candidates.ts'
 import { linkExisting, requireFree, type Chosen } from './link-existing.ts'
 import type { Match } from './proposals.ts'
@@ -49,7 +53,7 @@ export async function importCustomers(
 ): Promise<ImportResult> {
   return db.transaction().execute(async (trx) => {
     // Slugs are unique over all tenants: one import at a time finds a free one for each.
-    await sql`lock table entra_sync.tenants in share row exclusive mode`.execute(trx)
+    await lockLinks(trx)
     const listed = await readCandidates(trx, which)
     if (which !== 'all') refuseUnfit(which, listed)
     const able = which === 'all' ? listed.filter(isAble) : listed
@@ -59,12 +63,20 @@ export async function importCustomers(
     const chosen = fit.filter((one) => !doubles.has(one.id))
     const fresh = chosen.filter((one) => !one.imported)
     await insertEntraTenants(trx, fresh)
+    // One that was known before may be read at this moment: its pages lock the lease first, then its row.
+    await lockPages(
+      trx,
+      chosen.map((one) => one.id),
+    )
+    await becomeCustomers(trx, fresh)
+    for (const { id } of chosen) await reinstate(trx, id)
     await linkExisting(trx, [...existing.values()])
     await insertTenants(
       trx,
       chosen.filter((one) => one.linkedTo === null && !existing.has(one.id)),
     )
     await audit(trx, chosen, existing, actor)
+    await refreshIn(trx, null)
     const linked = chosen.flatMap(({ id, name }) => {
       const link = existing.get(id)
       return link === undefined ? [] : [{ ...link, name }]
@@ -164,13 +176,18 @@ function refuseDoubles(doubles: Doubles): void {
 async function insertEntraTenants(db: Transaction<Database>, fresh: Candidate[]): Promise<void> {
   const list = JSON.stringify(fresh)
   await sql`
-    insert into entra_sync.entra_tenants as e (entra_tenant_id, display_name, default_domain, partner_entra_tenant_id, next_sync_at)
+    insert into entra_sync.entra_tenants (entra_tenant_id, display_name, default_domain, partner_entra_tenant_id, next_sync_at)
     select id, name, "defaultDomain", partner, now() + interval '1 minute'
     from jsonb_to_recordset(${list}::jsonb) as list (id uuid, name text, "defaultDomain" text, partner uuid)
-    on conflict (entra_tenant_id) do update
-      set partner_entra_tenant_id = coalesce(e.partner_entra_tenant_id, excluded.partner_entra_tenant_id),
-        next_sync_at = case when e.offboarded_at is null then e.next_sync_at else excluded.next_sync_at end,
-        offboarded_at = null`.execute(db)
+    on conflict do nothing`.execute(db)
+}
+
+async function becomeCustomers(db: Transaction<Database>, fresh: Candidate[]): Promise<void> {
+  const list = JSON.stringify(fresh)
+  await sql`
+    update entra_sync.entra_tenants e set partner_entra_tenant_id = list.partner
+    from jsonb_to_recordset(${list}::jsonb) as list (id uuid, partner uuid)
+    where e.entra_tenant_id = list.id and e.partner_entra_tenant_id is null`.execute(db)
 }
 
 /** One ImmyBot tenant and its default link for each that has none. */
@@ -186,6 +203,7 @@ async function insertTenants(db: Transaction<Database>, unlinked: Candidate[]): 
     )
     insert into entra_sync.tenant_links (tenant_id, entra_tenant_id)
     select made.tenant_id, wanted.id from made join wanted using (slug)`.execute(db)
+  for (const { id } of unlinked) await settleNewDefault(db, id)
 }
 
 async function audit(

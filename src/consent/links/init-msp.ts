@@ -1,11 +1,13 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
+import { lockLinks, lockPages } from '../../db/link-lock.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
+import { settleNewDefault } from './new-default.ts'
 import { uniqueSlug } from './slug.ts'
 
 export interface InitRequest {
-  /** Name of the MSP, the first ImmyBot tenant. */
-  name: string
+  /** Name of the MSP, the first ImmyBot tenant; null = not known, which does when it is there already. */
+  name: string | null
   /** Entra tenant id or one of its verified domains. */
   entraTenant: string
   actor: string
@@ -14,6 +16,8 @@ export interface InitRequest {
 export interface InitResult {
   tenantId: string
   entraTenantId: string
+  /** As stored. */
+  name: string
   /** False when all of it was there before. */
   created: boolean
 }
@@ -27,14 +31,15 @@ interface MspRow {
 /**
  * Makes the MSP: the first ImmyBot tenant, linked to the Entra tenant that signed up. `tenantIdOf` proves that the
  * Entra tenant exists, by OIDC discovery. Doing it again with the same Entra tenant changes nothing; another one is
- * refused (`msp_exists`), and so is an Entra tenant that another tenant is linked to (`entra_tenant_linked`).
+ * refused (`msp_exists`), and so are an Entra tenant that another tenant is linked to (`entra_tenant_linked`) and a first
+ * MSP without a name (`name_empty`, `name_unknown`).
  */
 export async function initMsp(
   db: Kysely<Database>,
   tenantIdOf: (domainOrId: string) => Promise<string>,
   { name, entraTenant, actor }: InitRequest,
 ): Promise<InitResult> {
-  if (name.trim() === '') {
+  if (name?.trim() === '') {
     throw new EntraSyncError('input', 'The name of the MSP is empty.', {
       code: 'name_empty',
       remedy: 'Give --name a name.',
@@ -42,7 +47,7 @@ export async function initMsp(
   }
   const entraTenantId = (await tenantIdOf(entraTenant.trim())).toLowerCase()
   return db.transaction().execute(async (trx) => {
-    await sql`lock table entra_sync.tenants in share row exclusive mode`.execute(trx)
+    await lockLinks(trx)
     const msp = await readMsp(trx)
     if (msp !== null && msp.entraTenantId !== null && msp.entraTenantId !== entraTenantId) {
       throw new EntraSyncError(
@@ -55,22 +60,33 @@ export async function initMsp(
         },
       )
     }
-    if (msp?.entraTenantId === entraTenantId) return { tenantId: msp.tenantId, entraTenantId, created: false }
+    if (msp?.entraTenantId === entraTenantId)
+      return { tenantId: msp.tenantId, entraTenantId, name: msp.name, created: false }
     await refuseLinked(trx, entraTenantId)
     await sql`insert into entra_sync.entra_tenants (entra_tenant_id) values (${entraTenantId}) on conflict do nothing`.execute(
       trx,
     )
-    const tenantId = msp?.tenantId ?? (await insertMsp(trx, name.trim()))
+    await lockPages(trx, [entraTenantId])
+    const tenantId = msp?.tenantId ?? (await insertMsp(trx, required(name)))
     await sql`
       insert into entra_sync.tenant_links (tenant_id, entra_tenant_id) values (${tenantId}, ${entraTenantId})`.execute(
       trx,
     )
-    await sql`select entra_sync.assign_tenants(${entraTenantId}::uuid)`.execute(trx)
+    await settleNewDefault(trx, entraTenantId)
+    const stored = msp?.name ?? required(name)
     await sql`
       insert into entra_sync.audit_log (actor, action, entra_tenant_id, tenant_id, detail)
       values (${actor}, 'msp_created', ${entraTenantId}, ${tenantId},
-        ${JSON.stringify({ name: name.trim(), entraTenant })}::jsonb)`.execute(trx)
-    return { tenantId, entraTenantId, created: true }
+        ${JSON.stringify({ name: stored, entraTenant })}::jsonb)`.execute(trx)
+    return { tenantId, entraTenantId, name: stored, created: true }
+  })
+}
+
+function required(name: string | null): string {
+  if (name !== null) return name.trim()
+  throw new EntraSyncError('input', 'The name of the MSP could not be read from Graph yet.', {
+    code: 'name_unknown',
+    remedy: 'Give it with --name, or name the Entra tenant by a domain.',
   })
 }
 

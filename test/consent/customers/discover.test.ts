@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { listKnownCustomers } from '../../../src/consent/customers/customers.ts'
 import { discoverCustomers, type Discovery } from '../../../src/consent/customers/discover.ts'
+import { importCustomers } from '../../../src/consent/customers/import-customers.ts'
 import { initMsp } from '../../../src/consent/links/init-msp.ts'
 import { testDatabase, type TestDatabase } from '../../harness/database.ts'
 import { log, openCloud, type CloudAndGraph } from '../cloud.ts'
@@ -52,21 +53,24 @@ function unlist({ cloud }: CloudAndGraph, index: number): string {
 }
 
 describe('discovery', () => {
-  it.each([0, 1, 300, 301, 900])('finds %d customers, all of them, and again the same', async (count) => {
-    const all = await open(count)
-    const first = await discover(all)
-    expect(first).toMatchObject({ customers: count, added: count, missing: 0 })
-    expect(first.relationships).toBeGreaterThanOrEqual(count)
-    const known = await listKnownCustomers(database.db)
-    expect(known.map((one) => one.entraTenantId).sort()).toEqual(
-      all.cloud.tenants
-        .slice(1)
-        .map((tenant) => tenant.id)
-        .sort(),
-    )
-    expect(await discover(all)).toEqual({ ...first, added: 0 })
-    expect((await listKnownCustomers(database.db)).length).toBe(count)
-  })
+  it.each([0, 1, 300, 301, 600, 601])(
+    'finds %d customers, all of them, and again the same',
+    async (count) => {
+      const all = await open(count)
+      const first = await discover(all)
+      expect(first).toMatchObject({ customers: count, added: count, missing: 0 })
+      expect(first.relationships).toBeGreaterThanOrEqual(count)
+      const known = await listKnownCustomers(database.db)
+      expect(known.map((one) => one.entraTenantId).sort()).toEqual(
+        all.cloud.tenants
+          .slice(1)
+          .map((tenant) => tenant.id)
+          .sort(),
+      )
+      expect(await discover(all)).toEqual({ ...first, added: 0 })
+      expect((await listKnownCustomers(database.db)).length).toBe(count)
+    },
+  )
 
   it('marks what whole lists lack as missing, and takes it back', async () => {
     const all = await open(5)
@@ -132,5 +136,120 @@ describe('discovery', () => {
     await expect(
       discoverCustomers(context, cloud.tenants[1]?.id ?? '', AbortSignal.timeout(5000)),
     ).rejects.toMatchObject({ code: 'entra_tenant_unknown' })
+  })
+
+  it('takes names as they come, and none', async () => {
+    const all = await open(5)
+    const names = ['', ' ', `a\0b${'x'.repeat(5000)}`, '\u001B[2J\u202Eevil', '\uD800 lone']
+    for (const [index, name] of names.entries()) {
+      const tenant = all.cloud.tenants[index + 1]
+      if (tenant) tenant.displayName = name
+    }
+    expect(await discover(all)).toMatchObject({ customers: 5, added: 5 })
+    const known = await listKnownCustomers(database.db)
+    expect(known).toHaveLength(5)
+    for (const { displayName } of known) expect((displayName ?? '').length).toBeLessThanOrEqual(850)
+  })
+
+  it('reads default domains where contracts may be read, and goes on where they may not', async () => {
+    const all = await open(3)
+    const domains = async () =>
+      (await listKnownCustomers(database.db)).map((one) => one.defaultDomain ?? '').toSorted()
+    const theirs = all.cloud.tenants.slice(1).map((tenant) => tenant.defaultDomain)
+    const { app } = all.cloud.tenant(all.cloud.partnerTenantId)
+    const roles = [...app.roles]
+    app.roles = roles.filter((role) => role !== 'Directory.Read.All')
+    expect((await discover(all)).customers).toBe(3)
+    expect(await domains()).toEqual(['', '', ''])
+    app.roles = [...app.roles, 'Directory.Read.All']
+    all.cloud.issuer.revoke(all.cloud.partnerTenantId)
+    expect((await discover(all)).customers).toBe(3)
+    expect(await domains()).toEqual(theirs.toSorted())
+    all.cloud.faults.add({ path: '^/contracts', effect: { kind: 'status', status: 404 } })
+    expect((await discover(all)).customers).toBe(3)
+    expect(await domains()).toEqual(theirs.toSorted())
+  })
+
+  it('marks as new who appears after the first list, until imported', async () => {
+    const all = await open(2)
+    const [, , late] = all.cloud.tenants
+    if (late === undefined) throw new Error('no such tenant')
+    late.unlistedFor.add(all.cloud.partnerTenantId)
+    await discover(all)
+    late.unlistedFor.clear()
+    expect((await discover(all)).added).toBe(1)
+    const isNew = async () =>
+      (await listKnownCustomers(database.db))
+        .filter((one) => one.isNew)
+        .map(({ entraTenantId }) => entraTenantId)
+    expect(await isNew()).toEqual([late.id])
+    await importCustomers(database.db, 'all', 'anna')
+    expect(await isNew()).toEqual([])
+  })
+
+  it('of a second partner shows shared customers twice, and touches nothing of the first', async () => {
+    opened = await openCloud({ customers: 3, users: 8, partners: 2 })
+    const { cloud, graph } = opened
+    const [first, second] = cloud.partners
+    if (second === undefined) throw new Error('no second partner')
+    const [, shared] = cloud.tenants
+    if (shared === undefined) throw new Error('no customer')
+    cloud.shareCustomer(second.id, shared.id)
+    for (const { id, displayName } of cloud.partners)
+      await sql`insert into entra_tenants (entra_tenant_id, display_name) values (${id}, ${displayName})`.execute(
+        database.db,
+      )
+    const read = (id: string) =>
+      discoverCustomers({ db: database.db, graphFor: graph.forTenant, log }, id, AbortSignal.timeout(30_000))
+    expect(await read(first.id)).toMatchObject({ customers: 3, added: 3 })
+    expect(await read(second.id)).toMatchObject({ customers: 1, added: 1, missing: 0 })
+    const rows = (await listKnownCustomers(database.db)).filter((one) => one.entraTenantId === shared.id)
+    expect(rows.map(({ partnerName }) => partnerName).toSorted()).toEqual(
+      [first.displayName, second.displayName].toSorted(),
+    )
+    const { rows: kinds } =
+      await sql`select kind from tenant_status where entra_tenant_id = ${second.id}`.execute(database.db)
+    expect(kinds).toEqual([{ kind: 'partner' }])
+    expect(await missing()).toEqual({ customers: 0, relationships: 0 })
+    await importCustomers(database.db, 'all', 'anna')
+    // Access through the second partner outlives that through the first.
+    shared.gdap = shared.gdap.filter(({ partnerTenantId }) => partnerTenantId === second.id)
+    expect(await read(first.id)).toMatchObject({ missing: 1 })
+    await sql`update gdap_relationships set missing_since = missing_since - interval '2 days'`.execute(
+      database.db,
+    )
+    const { rows: states } = await sql`select kind, scheduled, gdap_active as active from tenant_status
+      where entra_tenant_id = ${shared.id}`.execute(database.db)
+    expect(states).toEqual([{ kind: 'customer', scheduled: true, active: true }])
+    await expect(read(shared.id)).rejects.toMatchObject({ code: 'not_a_partner' })
+  })
+
+  it('leaves a relationship that two partners are shown with the first, until its lists lack it', async () => {
+    opened = await openCloud({ customers: 2, users: 6, partners: 2 })
+    const { cloud, graph } = opened
+    const [first, second] = cloud.partners
+    const [, one, other] = cloud.tenants
+    if (second === undefined || one === undefined || other === undefined) throw new Error('too few tenants')
+    const theirs = cloud.shareCustomer(second.id, one.id)
+    cloud.shareCustomer(second.id, other.id)
+    theirs.id = one.gdap[0]?.id ?? ''
+    for (const { id } of cloud.partners)
+      await sql`insert into entra_tenants (entra_tenant_id) values (${id})`.execute(database.db)
+    const read = (id: string) =>
+      discoverCustomers({ db: database.db, graphFor: graph.forTenant, log }, id, AbortSignal.timeout(30_000))
+    const owner = async () =>
+      (
+        await sql<{ partner: string; missing: boolean }>`
+          select partner_entra_tenant_id as partner, missing_since is not null as missing
+          from gdap_relationships where relationship_id = ${theirs.id}`.execute(database.db)
+      ).rows
+    await read(first.id)
+    await read(second.id)
+    expect(await owner()).toEqual([{ partner: first.id, missing: false }])
+    one.gdap = [theirs]
+    await read(first.id)
+    expect(await owner()).toEqual([{ partner: first.id, missing: true }])
+    await read(second.id)
+    expect(await owner()).toEqual([{ partner: second.id, missing: false }])
   })
 })
