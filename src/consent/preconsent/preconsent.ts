@@ -26,6 +26,8 @@ export type PreconsentResult =
 
 /** A try that fails by a passing fault is repeated by the tick, this often. */
 const mostAttempts = 8
+/** As often as it takes. */
+const mayRepeat = ['aborted', 'throttled']
 
 /**
  * Pre-consents one customer: delegated scopes through Partner Center, the app's permissions as that user in the
@@ -61,7 +63,7 @@ export async function preconsentCustomer(
   } catch (error) {
     if (!isEntraSyncError(error)) throw error
     await noteError(db, row, error)
-    if (isPassing(error) && (row.attempts < mostAttempts || error.kind === 'aborted')) throw error
+    if (isPassing(error) && (row.attempts < mostAttempts || mayRepeat.includes(error.kind))) throw error
     await giveUp(context, row, signal)
     return { step: 'failed', clientId: target.clientId, error }
   }
