@@ -167,6 +167,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         jobs: queues,
         graph,
         keyRing: await openKeyRing(config),
+        preconsent,
         defaultApp: config.defaultApp,
         cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
