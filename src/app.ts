@@ -166,6 +166,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         queues: queues.all,
         jobs: queues,
         graph,
+        preconsent,
         cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,

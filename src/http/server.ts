@@ -1,10 +1,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { Config, OpsToken } from '../config.ts'
+import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { EntraSyncError, describeError } from '../errors.ts'
 import { dashboardPath, guard, type Access, type HttpEnv } from './access.ts'
 import type { ConsentDeps } from './consent/deps.ts'
@@ -14,6 +15,7 @@ import { createFailures } from './failures.ts'
 import { securityHeaders } from './headers.ts'
 import { liveness, readiness, watchEventLoop, type Check, type HealthDeps } from './health.ts'
 import { createMetrics } from './metrics.ts'
+import { addPartnerSignIn, answerPartnerSignIn } from './partner-sign-in.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
 
@@ -21,6 +23,8 @@ export interface HttpDeps extends HealthDeps, DashboardDeps, ConsentDeps {
   opsTokens: OpsToken[]
   /** null = /metrics answers loopback clients only. */
   metricsToken: string | null
+  /** For sign-ins of partner users in the browser; none = they are not offered. */
+  preconsent?: PreconsentContext
 }
 
 export interface HttpServer {
@@ -107,7 +111,13 @@ export async function createRoutes(
     context.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType }),
   )
   addSignIn(app, access, deps.log)
-  addConsent(app, deps, access.secure)
+  const { preconsent } = deps
+  if (preconsent !== undefined) addPartnerSignIn(app, { ...deps, preconsent }, access.secure)
+  const partnerSignIn = preconsent && {
+    answerPartnerSignIn: (context: Context<HttpEnv>) =>
+      answerPartnerSignIn(context, { ...deps, preconsent }, access.secure),
+  }
+  addConsent(app, { ...deps, ...partnerSignIn }, access.secure)
   app.get('/', (context) => context.redirect(dashboardPath))
   app.route(dashboardPath, createDashboard(deps))
 
