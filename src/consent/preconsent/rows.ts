@@ -91,7 +91,11 @@ export async function advance(
 ): Promise<void> {
   await sql`
     update entra_sync.preconsents set step = ${step}, bootstrap_open = ${bootstrapOpen}, started_at = now(),
-      finished_at = case when ${step} in ('done', 'failed') then now() end
+      finished_at = case when ${step} in ('done', 'failed') then now() end,
+      error_code = case when ${step} <> 'done' then error_code end,
+      error_message = case when ${step} <> 'done' then error_message end,
+      error_remedy = case when ${step} <> 'done' then error_remedy end,
+      error_request_id = case when ${step} <> 'done' then error_request_id end
     where entra_tenant_id = ${entraTenantId} and app_id = ${clientId}`.execute(db)
 }
 

@@ -1,12 +1,14 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
 import { listSignIns, type SignIn } from '../../consent/preconsent/sign-ins.ts'
+import { readPartners, type Partner } from '../../db/partners.ts'
 import { readPreconsents, type PreconsentRow } from '../../db/preconsents.ts'
 import { parsed, uuid } from '../input.ts'
 import { forgetSignIn, preconsentNow, preflightOf } from '../preconsent-acts.ts'
 import { requireOperator, type ConsoleContext } from './console-context.ts'
 import { act as button, address, name, nothing, number, pager, pill, table, when } from './parts.ts'
 import type { Column, Markup, Tone } from './parts.ts'
+import { partnerSignInPath } from '../partner-sign-in.ts'
 import { preflightPage } from './preflight.ts'
 
 const perPage = 50
@@ -19,9 +21,10 @@ export function addPreconsentPage({ deps, page, act }: ConsoleContext): void {
   const { db } = deps
   page('/preconsent', '/preconsent', async (context, operator) => {
     const { page: current } = parsed(query, context.req.query())
-    const [{ rows, counts }, signIns] = await Promise.all([
+    const [{ rows, counts }, signIns, partners] = await Promise.all([
       readPreconsents(db, { limit: perPage, offset: (current - 1) * perPage }),
       listSignIns(db),
+      readPartners(db),
     ])
     const total = counts.open + counts.done + counts.failed
     const body = html`<h1>Pre-consent</h1>
@@ -29,7 +32,7 @@ export function addPreconsentPage({ deps, page, act }: ConsoleContext): void {
         A partner user consents for GDAP customers, without their admins. Choose customers on the page
         <a href="/customers">Customers</a>.
       </p>
-      ${signInSection(signIns, operator)}
+      ${signInSection(signIns, operator ? partners : [], operator)}
       <section aria-labelledby="progress">
         <h2 id="progress">Progress</h2>
         ${total === 0 ? nothing : progress(counts)}
@@ -70,7 +73,7 @@ export function addPreconsentPage({ deps, page, act }: ConsoleContext): void {
   )
 }
 
-function signInSection(signIns: SignIn[], operator: boolean): Markup {
+function signInSection(signIns: SignIn[], partners: Partner[], operator: boolean): Markup {
   const shown: Column<SignIn>[] = [
     { title: 'User', heading: true, value: ({ userName }) => name(userName) },
     { title: 'Partner', value: ({ partnerName }) => name(partnerName) },
@@ -97,6 +100,18 @@ function signInSection(signIns: SignIn[], operator: boolean): Markup {
   return html`<section aria-labelledby="sign-ins">
     <h2 id="sign-ins">Partner users</h2>
     ${table('Who signed in; tokens are stored encrypted and never shown', shown, signIns, 'Nobody has signed in.')}
+    ${
+      partners.length === 0
+        ? nothing
+        : html`<div class="acts above">
+            ${partners.map(
+              (one) =>
+                html`<a class="button" href="${partnerSignInPath}?partner=${one.id}"
+                  >Sign in a user of ${name(one.name)}</a
+                >`,
+            )}
+          </div>`
+    }
   </section>`
 }
 

@@ -95,6 +95,7 @@ test('on the page: choose, look at the pre-flight, then go on', async () => {
   const { customer, db, jobs, partner, said, signedIn, text } = await openConsole()
   await sql`update entra_tenants set display_name = ${hostile}`.execute(db)
   await signedIn()
+  expect(await text('/preconsent')).toContain(`href="/partner-sign-in?partner=${partner}"`)
   const preflight = await text(`/preconsent/preflight?customer=${customer}`)
   expect(preflight).toContain('tech@partner.example')
   expect(preflight).toContain(`name="customer" value="${customer}"`)
