@@ -117,7 +117,7 @@ export async function createRoutes(
   addPartnerSignIn(app, deps, access.secure)
   addConsent(
     app,
-    { ...deps, answerPartnerSignIn: (context) => answerPartnerSignIn(context, deps, access.secure) },
+    { answerPartnerSignIn: (context) => answerPartnerSignIn(context, deps, access.secure), ...deps },
     access.secure,
   )
   app.route(dashboardPath, createDashboard(deps))
