@@ -74,7 +74,7 @@ test('from sign-in to consent on the command line', { timeout: 90_000 }, async (
     },
   )
   onTestFinished(() => app.stop())
-  const done = await run('preconsent', '--all', '--wait', '--json')
+  const done = await run('preconsent', first, second, '--wait', '--json')
   expect(done.code).toBe(1)
   expect(JSON.parse(done.stdout)).toMatchObject({
     requested: [{ entraTenantId: first }],

@@ -71,10 +71,8 @@ test('replayed, from another browser, expired, declined, unknown: nothing is sig
   expect(await finish(answer)).toEqual({ outcome: 'other_browser' })
   expect(await finish(answer, other.browserKey)).toEqual({ outcome: 'other_browser' })
   const both = await Promise.allSettled([finish(answer, first.browserKey), finish(answer, first.browserKey)])
-  expect(both.map((one) => (one.status === 'fulfilled' ? one.value?.outcome : 'threw')).toSorted()).toEqual([
-    'signed_in',
-    'used',
-  ])
+  const outcomes = both.map((one) => (one.status === 'fulfilled' ? one.value?.outcome : 'threw'))
+  expect(new Set(outcomes)).toEqual(new Set(['signed_in', 'used']))
   expect(await finish(answer, first.browserKey)).toEqual({ outcome: 'used' })
 
   // A code that an attacker has got for the same app: it was made for another verifier.
