@@ -58,9 +58,11 @@ export async function initMsp(
     }
     if (msp?.entraTenantId === entraTenantId) return { tenantId: msp.tenantId, entraTenantId, created: false }
     await refuseLinked(trx, entraTenantId)
-    await sql`insert into entra_sync.entra_tenants (entra_tenant_id) values (${entraTenantId}) on conflict do nothing`.execute(
-      trx,
-    )
+    // Called by the MSP's name until Graph may tell its own: an admin who consents reads it.
+    await sql`
+      insert into entra_sync.entra_tenants as e (entra_tenant_id, display_name) values (${entraTenantId}, ${name.trim()})
+      on conflict (entra_tenant_id) do update set display_name = excluded.display_name
+        where e.display_name is null`.execute(trx)
     const tenantId = msp?.tenantId ?? (await insertMsp(trx, name.trim()))
     await sql`
       insert into entra_sync.tenant_links (tenant_id, entra_tenant_id) values (${tenantId}, ${entraTenantId})`.execute(
