@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import type { Kysely } from 'kysely'
 import type { Config, OpsToken } from './config.ts'
+import { startForgetting } from './consent/offboard/forget-tokens.ts'
 import { openDatabase } from './db/connection.ts'
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts'
 import { assertSchema, migrate } from './db/migrate.ts'
@@ -13,6 +14,7 @@ import { createHandlers } from './jobs/handlers.ts'
 import { openQueues, type Queues, type WorkerTimings } from './jobs/queues.ts'
 import { readSyncState } from './jobs/sync-state.ts'
 import { startWorker } from './jobs/worker.ts'
+import { openKeyRing } from './key-ring.ts'
 import type { Log } from './log.ts'
 import { discoveryRetryMs } from './scheduler/due.ts'
 import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
@@ -82,6 +84,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 
     const graph = await openGraph(config, db, log)
     closers.add('graph', () => graph.close())
+    const forgetting = startForgetting({ db, forgetTokens: graph.forgetTokens, log })
+    closers.add('forgetting', () => forgetting.stop())
 
     const { healAfterMs, ...schedulerTimings } = timings.scheduler ?? {}
     const handlers = createHandlers({
@@ -106,6 +110,14 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         retryMs: discoveryRetryMs(config.intervals.discoveryMs),
       },
       consent: { proof: { db, graph, log }, queues },
+      apps: {
+        db,
+        graph,
+        log,
+        ring: await openKeyRing(config),
+        redirectUri: `${config.http.publicUrl}/consent-callback`,
+        defaultApp: config.defaultApp,
+      },
       tick: () =>
         runTick({
           db,

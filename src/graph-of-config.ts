@@ -53,6 +53,7 @@ export async function openGraph(
     if (app?.level === 'custom')
       return openCredentials(app, await readCredentials(db, app.appId), ring, entraTenantId, log)
     if (app !== null && config.defaultApp !== null) return config.defaultApp
+    if (config.defaultApp !== null) throw notRead(entraTenantId)
     throw new EntraSyncError('config', 'No Default app is configured, so nothing can be read from Graph.', {
       code: 'default_app_missing',
       remedy:
@@ -94,6 +95,15 @@ export async function openGraph(
         },
       }),
   }
+}
+
+/** The Default app would read it: it has no row, or must not be read any more. */
+function notRead(entraTenantId: string): EntraSyncError {
+  return new EntraSyncError('access_lost', 'This Entra tenant is not known, or it was offboarded.', {
+    code: 'tenant_not_read',
+    remedy: 'Link or import it (anew).',
+    tenant: entraTenantId,
+  })
 }
 
 /**

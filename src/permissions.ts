@@ -11,6 +11,8 @@ export interface Permission {
   purpose: string
   /** Another permission that does as well. */
   or?: string
+  /** Id of that one's app role. */
+  orId?: string
 }
 
 /**
@@ -36,6 +38,7 @@ export const permissions: readonly Permission[] = [
     need: 'required',
     purpose: 'licence SKUs with their service plans',
     or: 'Organization.Read.All',
+    orId: '498476ce-e0fe-48b0-b801-37ba7e2685c6',
   },
   {
     name: 'Directory.Read.All',
@@ -48,6 +51,12 @@ export const permissions: readonly Permission[] = [
     id: 'f6e9e124-4586-492f-adc0-c6f96e4823fd',
     need: 'partner',
     purpose: "the partner's GDAP customers and relationships; in the partner's tenant only",
+  },
+  {
+    name: 'Application.Read.All',
+    id: '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30',
+    need: 'partner',
+    purpose: "when the app's credentials end, and whether its registration is right; not needed to sync",
   },
   {
     name: 'Device.Read.All',

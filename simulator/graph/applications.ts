@@ -1,9 +1,11 @@
 import { derivedId } from '../random.ts'
 import type { AppRegistration } from '../registrations.ts'
 import type { GraphContext, SimRequest, SimResponse } from '../types.ts'
+import { appRoleIds } from './app-roles.ts'
 import { noObject, ok, unknownSegment, unsupportedQuery } from './answers.ts'
 import { guarded } from './guard.ts'
 import { contextUrl } from './page-token.ts'
+import { graphAppId } from '../tokens.ts'
 import { option } from './query.ts'
 import { rolesFor } from './roles.ts'
 
@@ -39,6 +41,15 @@ function application(registration: AppRegistration) {
     displayName: registration.displayName,
     signInAudience: registration.singleTenant ? 'AzureADMyOrg' : 'AzureADMultipleOrgs',
     web: { redirectUris: registration.redirectUris ?? [] },
+    requiredResourceAccess: [
+      {
+        resourceAppId: graphAppId,
+        resourceAccess: registration.requiredRoles.map((role) => ({
+          id: appRoleIds.get(role),
+          type: 'Role',
+        })),
+      },
+    ],
     passwordCredentials: shown.map((secret, index) => ({
       keyId: derivedId(clientId, 'secret', secret),
       displayName: `Secret ${index + 1}`,

@@ -1,7 +1,6 @@
 import { findDirectory } from '../consent/links/directory.ts'
 import { initMsp } from '../consent/links/init-msp.ts'
 import { saveOrganization } from '../db/entra-tenants.ts'
-import { EntraSyncError } from '../errors.ts'
 import { actorOfCommand } from './actor.ts'
 import { withDatabase, type CommandContext } from './context.ts'
 import { beginFirstSync } from './first-sync.ts'
@@ -30,22 +29,18 @@ export function init(
       })
       if (directory.domains !== null)
         await saveOrganization(db, entraTenantId, { ...directory, domains: directory.domains })
-      const linked = `${printable(name)} and Entra tenant ${entraTenantId}`
+      const linked = `${printable(result.name)} and Entra tenant ${entraTenantId}`
       output.line(result.created ? `Linked ${linked}.` : `${linked} were linked already.`)
       const first = await beginFirstSync(context, db, url, graph, entraTenantId)
       if (first.consent === 'granted')
         output.line('Then: entra-sync customers discover, for the GDAP customers.')
-      output.document({ ...result, name, ...first })
+      output.document({ ...result, ...first })
       return 0
     }),
   )
 }
 
 /** A tenant id says nothing to anybody, so that it is not taken for a name. */
-function nameOfDomain(entraTenant: string): string {
-  if (entraTenant.includes('.')) return entraTenant.trim().toLowerCase()
-  throw new EntraSyncError('input', 'The name of the MSP could not be read from Graph yet.', {
-    code: 'name_unknown',
-    remedy: 'Give it with --name, or name the Entra tenant by a domain.',
-  })
+function nameOfDomain(entraTenant: string): string | null {
+  return entraTenant.includes('.') ? entraTenant.trim().toLowerCase() : null
 }

@@ -23,7 +23,7 @@ export function printLinkChange(
   if (applied) output.line(done)
   else output.line(preview ? 'Nothing is changed; this would be done:' : 'Nothing was changed.')
   const verb = applied ? 'moved' : 'would move'
-  for (const { fromTenant, toTenant, persons, samples, protectedPersons } of moves) {
+  for (const { fromTenant, toTenant, persons, samples, protectedPersons, partnerPersons } of moves) {
     const from = fromTenant === null ? 'no tenant' : printable(fromTenant)
     const to = toTenant === null ? 'no tenant' : printable(toTenant)
     const some = `${samples.map(printable).join(', ')}${persons > samples.length ? ', …' : ''}`
@@ -32,6 +32,8 @@ export function printLinkChange(
     )
     if (protectedPersons.length > 0)
       output.line(`    who can log in to ImmyBot: ${protectedPersons.map(printable).join(', ')}`)
+    if (fromTenant !== null && partnerPersons.length > 0)
+      output.line(`    of the partner's own people: ${partnerPersons.map(printable).join(', ')}`)
   }
   for (const { tenant, fromParent, toParent } of parents) {
     const to = toParent === null ? 'has no parent' : `is a child of ${printable(toParent)}`

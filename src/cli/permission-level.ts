@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Kysely } from 'kysely'
+import type { AppCheck } from '../consent/apps/check-app.ts'
+import { consentsNeeded, type ConsentNeeded } from '../consent/apps/consents-needed.ts'
 import {
   certificateCredential,
   secretCredential,
@@ -18,9 +20,11 @@ import { EntraSyncError } from '../errors.ts'
 import { openKeyRing } from '../key-ring.ts'
 import { permissions, type Permission, type PermissionNeed } from '../permissions.ts'
 import { actorOfCommand } from './actor.ts'
+import { checkRegistration } from './app-check.ts'
 import { withDatabase, type CommandContext } from './context.ts'
 import { findEntraTenant, type FoundTenant } from './find-tenant.ts'
-import { tableLines } from './table.ts'
+import { recordLines } from './records.ts'
+import { printable } from './text.ts'
 
 export interface PermissionLevelOptions {
   clientId?: string
@@ -47,16 +51,47 @@ export function permissionLevel(
     const tenant = await findEntraTenant(db, id)
     const before = await readPermissionLevel(db, tenant.entraTenantId)
     const notices = await change(context, db, tenant, level, options)
+    const set = level !== undefined || options.removeCredential !== undefined
+    const check = set ? await checkRegistration(context, db, tenant.entraTenantId) : null
     const now = await readPermissionLevel(db, tenant.entraTenantId)
+    const clientId = now.clientId ?? context.config.defaultApp?.clientId ?? null
     // Consent is to an app: with another one, what was granted to the one before does not count.
-    if (now.clientId !== before.clientId) {
-      const whose = now.customers === 0 ? 'its tenant' : `its tenant and those of ${now.customers} customers`
-      notices.push(`Another app than before: it is read once an admin has consented to it in ${whose}.`)
-    }
-    for (const line of notices) context.output.line(line)
-    tell(context, tenant, now, options.list)
+    const other = now.clientId !== before.clientId && clientId !== null
+    const consents = other ? await consentsNeeded(db, tenant.entraTenantId, clientId) : null
+    if (options.clientSecretFile !== undefined && now.credentials[0]?.expiresAt === null)
+      notices.push(endUnknown)
+    for (const line of [...notices, ...changeLines(consents), ...checkLines(set, check)])
+      context.output.line(printable(line))
+    tell(context, tenant, now, { listOnly: options.list, consents, check })
     return 0
   })
+}
+
+const endUnknown = 'Its end is not known: give --expires DATE, and you are warned before it.'
+
+/** Names told in a sentence; `consent list` has all. */
+const mostNames = 5
+
+function changeLines(consents: { needed: ConsentNeeded[]; of: number } | null): string[] {
+  if (consents === null) return []
+  const { needed, of } = consents
+  const whose = of === 1 ? 'Its own Entra tenant' : `All ${of} Entra tenants`
+  if (needed.length === 0)
+    return [`Another app than before. ${whose} consented to it before: nothing else to do.`]
+  const names = needed.slice(0, mostNames).map(({ name }) => name)
+  const more = needed.length > mostNames ? ` and ${needed.length - mostNames} more` : ''
+  return [
+    `Another app than before: ${needed.length} of ${of} Entra tenants must consent to it (${names.join(', ')}${more}).`,
+    'Until then each is read with the app that it has consented to. `entra-sync consent list` shows them all, `entra-sync consent url ID` makes the link for an admin.',
+  ]
+}
+
+function checkLines(set: boolean, check: AppCheck | null): string[] {
+  if (!set) return []
+  if (check === null)
+    return ['The app registration was not checked: Microsoft did not answer in time. It is checked daily.']
+  const found = check.findings.flatMap(({ message, remedy }) => [`Not right: ${message}`, `  ${remedy}`])
+  return check.notice === null ? found : [check.notice, ...found]
 }
 
 async function change(
@@ -80,8 +115,7 @@ async function change(
   const clientId = options.clientId ?? null
   const { credentialId } = await setCustomLevel(db, ring, { entraTenantId, clientId, credential, actor })
   if (credential === null) return []
-  const unknown = 'Its end is not known: give --expires DATE, and you are warned before it.'
-  return [`Added ${credential.kind} ${credentialId}.`, ...(credential.expiresAt === null ? [unknown] : [])]
+  return [`Added ${credential.kind} ${credentialId}.`]
 }
 
 async function readCredential(options: PermissionLevelOptions): Promise<NewCredential | null> {
@@ -104,8 +138,18 @@ async function contents(file: string): Promise<string> {
   }
 }
 
-function tell(context: CommandContext, tenant: FoundTenant, now: PermissionLevel, listOnly: boolean): void {
+function tell(
+  context: CommandContext,
+  tenant: FoundTenant,
+  now: PermissionLevel,
+  told: {
+    listOnly: boolean
+    consents: { needed: ConsentNeeded[]; of: number } | null
+    check: AppCheck | null
+  },
+): void {
   const { output, config } = context
+  const { listOnly, consents, check } = told
   const clientId = now.clientId ?? config.defaultApp?.clientId ?? null
   const redirectUri = `${config.http.publicUrl}/consent-callback`
   const word = now.level === 'custom' ? 'Custom' : 'Default'
@@ -118,7 +162,8 @@ function tell(context: CommandContext, tenant: FoundTenant, now: PermissionLevel
   }
   if (!listOnly) {
     output.line()
-    output.line(`Redirect URI of the app registration (platform Web): ${redirectUri}`)
+    output.line('Redirect URI of the app registration (platform Web), exactly:')
+    output.line(redirectUri)
     output.line()
     for (const line of permissionLines(output.width)) output.line(line)
   }
@@ -128,23 +173,33 @@ function tell(context: CommandContext, tenant: FoundTenant, now: PermissionLevel
     clientId,
     partnerEntraTenantId: now.partnerEntraTenantId,
     credentials: now.credentials,
+    ...(consents !== null && { consentsNeeded: consents.needed }),
+    ...(check !== null && { check }),
     ...(!listOnly && { redirectUri, permissions }),
   })
 }
 
 function credentialLines(credentials: StoredCredential[], width: number | null): string[] {
-  const day = (at: Date | null): string => at?.toISOString().slice(0, 10) ?? 'not known'
-  return tableLines(
+  return recordLines(
     [
       { title: 'Credential', value: ({ credentialId }) => credentialId },
       { title: 'Kind', value: ({ kind }) => kind },
       { title: 'Added', value: ({ addedAt }) => day(addedAt) },
       { title: 'Expires', value: ({ expiresAt }) => day(expiresAt) },
+      { title: 'Known from', value: knownFrom },
       { title: 'Thumbprint (SHA-256)', value: ({ thumbprint }) => thumbprint ?? '' },
     ],
     credentials,
     width,
   )
+}
+
+const day = (at: Date | null): string => at?.toISOString().slice(0, 10) ?? 'not known'
+
+function knownFrom({ expiresSource, registered }: StoredCredential): string {
+  if (registered === false) return 'not in the app registration'
+  if (expiresSource === null) return ''
+  return { told: 'told (--expires)', certificate: 'the certificate', graph: 'Microsoft' }[expiresSource]
 }
 
 const needs: Record<PermissionNeed, string> = {
@@ -156,12 +211,11 @@ const needs: Record<PermissionNeed, string> = {
 
 /** Application permissions of Microsoft Graph that the registration is given. */
 function permissionLines(width: number | null): string[] {
-  const named = ({ name, or }: Permission): string => (or === undefined ? name : `${name} (or ${or})`)
-  return tableLines<Permission>(
+  return recordLines<Permission>(
     [
-      { title: 'Application permission', value: named },
+      { title: 'Application permission', value: ({ name }) => name },
       { title: 'Need', value: ({ need }) => needs[need] },
-      { title: 'For', value: ({ purpose }) => purpose },
+      { title: 'For', value: ({ purpose, or }) => (or === undefined ? purpose : `${purpose} (or ${or})`) },
     ],
     [...permissions],
     width,

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely'
+import { whoText } from '../error-catalogue/catalogue.ts'
 import { listProblems, type ListedProblem } from '../db/problems.ts'
 import type { Database } from '../db/tables.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
@@ -33,6 +34,7 @@ interface Status {
   skus: number
   devices: number
   tenant: string | null
+  offboarded_at: Date | null
 }
 
 interface Hold {
@@ -96,7 +98,7 @@ function printOne(output: Output, row: Status, now: Date): void {
     ['Domain', row.default_domain ?? 'not read yet'],
     ['Tenant', row.tenant ?? 'not linked'],
     ['Kind', row.kind],
-    ['State', row.state + (row.scheduled ? '' : ', not scheduled')],
+    ['State', stateOf(row)],
     ['Synced', ago(row.last_synced_at, now)],
     ['Read in full', ago(row.last_full_at, now)],
     ['Next sync', row.scheduled ? row.next_sync_at.toISOString() : 'none'],
@@ -121,7 +123,7 @@ function printProblems(output: Output, problems: ListedProblem[], now: Date): vo
     output.line(
       `  ${printable(problem.name)}: ${printable(problem.message)} [${problem.code}, for ${age(problem.opened_at, now)}${request}]`,
     )
-    output.line(`    ${problem.who_acts.replace('_', ' ')}: ${printable(problem.remedy)}`)
+    output.line(`    ${whoText[problem.who_acts]}: ${printable(problem.remedy)}`)
   }
   if (silenced.length > 0) output.line(`\nSilenced problems: ${silenced.length}`)
   for (const { name, code, opened_at } of silenced)
@@ -150,6 +152,11 @@ function printHolds(output: Output, holds: Hold[], now: Date): void {
   for (const line of lines) output.line(line)
 }
 
+function stateOf({ state, scheduled, offboarded_at: at }: Status): string {
+  if (at === null) return state + (scheduled ? '' : ', not scheduled')
+  return `offboarded on ${at.toISOString().slice(0, 10)}: never synced again; what was read is kept`
+}
+
 const nameOf = (row: Status): string => row.display_name ?? row.default_domain ?? row.entra_tenant_id
 const ago = (at: Date | null, now: Date): string => (at === null ? 'never' : `${age(at, now)} ago`)
 
@@ -161,13 +168,15 @@ function lastRun(row: Status): string {
 
 async function readStatus(db: Kysely<Database>, only: string | null): Promise<Status[]> {
   const { rows } = await sql<Status>`
-    select s.*, (
+    select s.*, e.offboarded_at, (
       select string_agg(coalesce(t.name || ' (' || l.domain || ')', t.name), ', ' order by l.domain nulls first)
       from entra_sync.tenant_links l join entra_sync.tenants t using (tenant_id)
       where l.entra_tenant_id = s.entra_tenant_id) as tenant
-    from entra_sync.tenant_status s
+    from entra_sync.tenant_status s join entra_sync.entra_tenants e using (entra_tenant_id)
     where ${only}::uuid is null or s.entra_tenant_id = ${only}
-    order by s.kind = 'customer', lower(s.display_name), s.entra_tenant_id`.execute(db)
+    order by s.state = 'offboarded', s.kind = 'customer', lower(s.display_name), s.entra_tenant_id`.execute(
+    db,
+  )
   return rows
 }
 

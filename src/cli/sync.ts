@@ -82,16 +82,14 @@ async function findAll(db: Kysely<Database>, texts: string[]) {
       `${unscheduled.name} is not scheduled: its state is ${unscheduled.state}.`,
       {
         code: 'tenant_not_scheduled',
-        remedy:
-          unscheduled.state === 'paused'
-            ? `Run entra-sync resume ${unscheduled.entraTenantId} first.`
-            : `entra-sync status ${unscheduled.entraTenantId} tells more.`,
+        remedy: remedyOf(unscheduled.state, unscheduled.entraTenantId),
       },
     )
   }
   return [...new Map(found.map((tenant) => [tenant.entraTenantId, tenant])).values()]
 }
 
+<<<<<<< HEAD
 async function nothingScheduled(db: Kysely<Database>): Promise<EntraSyncError> {
   const { rows } = await sql`select from entra_sync.entra_tenants limit 1`.execute(db)
   return new EntraSyncError('input', 'No Entra tenant is scheduled.', {
@@ -101,6 +99,17 @@ async function nothingScheduled(db: Kysely<Database>): Promise<EntraSyncError> {
         ? 'Make the first one: entra-sync init; then entra-sync customers import.'
         : '`entra-sync status` shows why; where consent is missing: entra-sync consent url ID.',
   })
+=======
+function remedyOf(state: string, entraTenantId: string): string {
+  switch (state) {
+    case 'paused':
+      return `Run entra-sync resume ${entraTenantId} first.`
+    case 'offboarded':
+      return `An operator offboarded it. If it is to be synced again after all: entra-sync resume ${entraTenantId}.`
+    default:
+      return `entra-sync status ${entraTenantId} tells more.`
+  }
+>>>>>>> main
 }
 
 async function scheduled(db: Kysely<Database>): Promise<{ entraTenantId: string; name: string }[]> {

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { CommandContext } from '../cli/context.ts'
+import { addOffboardCommand } from './offboard.ts'
 import { addCustomerCommands } from './customers.ts'
 import { requireSome } from './require-some.ts'
 import { addProblemCommands } from './problems.ts'
@@ -120,6 +121,7 @@ export function commandLine(perform: Perform): Command {
   addProblemCommands(program, perform, json)
   addConsentCommands(program, perform, json)
   addSecretCommands(program, perform, json)
+  addOffboardCommand(program, perform, json)
   return program
 }
 

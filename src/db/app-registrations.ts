@@ -34,12 +34,14 @@ interface AppRow {
   owner: string | null
   consentedAt: Date | null
   wanted: boolean
+  offboarded: boolean
 }
 
 /**
  * The app that reads an Entra tenant: the one that it has consented to, first of all the one that its permission level
  * says, which customers have from their partner; where none is consented to, that one. null = level Default, and no
- * Default app is configured (`defaultClientId` null).
+ * Default app is configured (`defaultClientId` null), or an Entra tenant that is not known, or was offboarded: nothing
+ * reads it.
  */
 export async function readChosenApp(
   db: Kysely<Database>,
@@ -47,7 +49,7 @@ export async function readChosenApp(
   defaultClientId: string | null,
 ): Promise<ChosenApp | null> {
   const [first] = (await readApps(db, entraTenantId, defaultClientId)).filter(
-    ({ wanted, consentedAt }) => wanted || consentedAt !== null,
+    ({ wanted, consentedAt, offboarded }) => (wanted || consentedAt !== null) && !offboarded,
   )
   return first === undefined ? null : chosen(first)
 }
@@ -82,7 +84,8 @@ async function readApps(
   const { rows } = await sql<AppRow>`
     with reading as (
       -- One that is not known yet is looked at before it is linked: with the Default app.
-      select i.id as entra_tenant_id, coalesce(p.entra_tenant_id, i.id) as owner,
+      select i.id as entra_tenant_id, e.offboarded_at is not null as offboarded,
+        coalesce(p.entra_tenant_id, i.id) as owner,
         case when coalesce(p.permission_level, e.permission_level) = 'custom'
           then case when p.entra_tenant_id is null then e.app_id else p.app_id end end as chosen
       from (select ${entraTenantId}::uuid as id) i
@@ -98,7 +101,7 @@ async function readApps(
           where r.entra_tenant_id = o.owner and o.chosen in (r.app_id, r.client_id))
       from reading o where ${defaultClientId}::uuid is not null
     )
-    select a.app_id as "appId", a.client_id as "clientId", a.version, a.owner, a.wanted,
+    select a.app_id as "appId", a.client_id as "clientId", a.version, a.owner, a.wanted, o.offboarded,
       case when c.status = 'granted' then coalesce(c.granted_at, c.proved_at, to_timestamp(0)) end as "consentedAt"
     from apps a cross join reading o
     left join entra_sync.consents c on c.entra_tenant_id = o.entra_tenant_id and c.app_id = a.client_id
@@ -112,12 +115,17 @@ function chosen({ appId, clientId, version, owner, consentedAt }: AppRow): Chose
   return { level: 'custom', appId, clientId, version, ownerEntraTenantId: owner, consentedAt }
 }
 
-/** Those not expired first, the newest first; expired ones come last, since an end that was told may be wrong. */
+/**
+ * The newest first; those that the registration does not have and expired ones come last, since an end that was told
+ * may be wrong, and so may what was read yesterday.
+ */
 export async function readCredentials(db: Kysely<Database>, appId: string): Promise<SealedCredential[]> {
   const { rows } = await sql<SealedCredential>`
     select credential_id as "credentialId", kind, sealed from entra_sync.app_credentials
     where app_id = ${appId}
-    order by coalesce(expires_at <= now(), false), added_at desc, credential_id`.execute(db)
+    order by coalesce(not registered, false) or coalesce(expires_at <= now(), false), added_at desc, credential_id`.execute(
+    db,
+  )
   return rows
 }
 

@@ -83,6 +83,7 @@ export interface EntraTenantsTable {
   paused_at: NullableTimestamp
   gone_at: NullableTimestamp
   offboarded_at: NullableTimestamp
+  app_checked_at: NullableTimestamp
   consecutive_failures: Generated<number>
   created_at: DefaultTimestamp
 }
@@ -437,6 +438,9 @@ export interface AppCredentialsTable {
   thumbprint: string | null
   expires_at: NullableTimestamp
   added_at: DefaultTimestamp
+  expires_source: 'told' | 'certificate' | 'graph' | null
+  registered: boolean | null
+  checked_at: NullableTimestamp
 }
 
 export type ConsentStatus = 'required' | 'waiting_for_roles' | 'granted' | 'insufficient' | 'revoked'

@@ -1,3 +1,4 @@
+import type { AppCheckContext } from '../consent/apps/check-app.ts'
 import type { Handlers } from './catalog.ts'
 import { discoverCustomersJob, type DiscoveryJobContext } from './discover-customers.ts'
 import { housekeeping } from './housekeeping.ts'
@@ -9,16 +10,17 @@ export interface HandlerContext {
   sync: SyncJobContext
   discovery: DiscoveryJobContext
   consent: ProofJobContext
+  apps?: AppCheckContext
   tick(): Promise<TickResult>
 }
 
 /** The handlers of all jobs, bound to what they need. */
-export function createHandlers({ sync, discovery, consent, tick }: HandlerContext): Handlers {
+export function createHandlers({ sync, discovery, consent, apps, tick }: HandlerContext): Handlers {
   return {
     'sync-tenant': (payload, job) => syncTenant(sync, payload, job),
     'discover-customers': (payload, job) => discoverCustomersJob(discovery, payload, job),
     'verify-consent': (payload, job) => verifyConsent(consent, payload, job),
     tick: () => tickJob(tick),
-    housekeeping: (_, job) => housekeeping({ db: sync.sync.db }, job),
+    housekeeping: (_, job) => housekeeping({ db: sync.sync.db, apps }, job),
   }
 }

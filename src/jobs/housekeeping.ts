@@ -1,4 +1,6 @@
 import { sql, type Kysely } from 'kysely'
+import type { AppCheckContext } from '../consent/apps/check-app.ts'
+import { checkApps } from '../consent/apps/check-apps.ts'
 import { refreshCredentialProblems } from '../consent/apps/credential-expiry.ts'
 import { refreshGdapProblems } from '../consent/customers/gdap-problems.ts'
 import { deleteOldRequests, deleteOldTickets } from '../consent/grants/clean-up.ts'
@@ -8,6 +10,8 @@ import type { Verdict } from './verdicts.ts'
 
 export interface HousekeepingContext {
   db: Kysely<Database>
+  /** The way to the app registrations; none = they are not checked here. */
+  apps?: AppCheckContext | undefined
 }
 
 /** Rows a statement: short transactions, since syncs write the same tables. */
@@ -20,10 +24,10 @@ const runDays = 90
 /**
  * Drops what nobody needs any more: runs after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
- * Links for consent that have ended, and the states of admin consents a day later. Opens and
- * closes the problems of credentials and GDAP relationships that end.
+ * Links for consent that have ended, and the states of admin consents a day later. Reads the registrations of apps,
+ * daily; opens and closes the problems of credentials and GDAP relationships that end.
  */
-export async function housekeeping({ db }: HousekeepingContext, job: JobHelpers): Promise<Verdict> {
+export async function housekeeping({ db, apps }: HousekeepingContext, job: JobHelpers): Promise<Verdict> {
   const steps: [string, () => Promise<number>][] = [
     ['persons', () => purgePersons(db)],
     ['groups', () => purgeGroups(db)],
@@ -42,11 +46,12 @@ export async function housekeeping({ db }: HousekeepingContext, job: JobHelpers)
     }
     counts.push(`${total} ${what}`)
   }
+  const checked = apps === undefined ? 0 : await checkApps(apps, job.signal)
   const expiring = await refreshCredentialProblems(db)
   const relationships = await refreshGdapProblems(db)
   return {
     job: 'completed',
-    result: `removed ${counts.join(', ')}; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships`,
+    result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships`,
     again: 'never',
   }
 }

@@ -56,7 +56,9 @@ export async function syncTenant(
  */
 function stopped(state: string): string {
   const remedy =
-    state === 'paused' ? ' `entra-sync resume` lets it go on.' : ' `entra-sync status` tells more.'
+    state === 'paused' || state === 'offboarded'
+      ? ' `entra-sync resume` lets it go on.'
+      : ' `entra-sync status` tells more.'
   return `not synced: its state is ${state}; the request is kept.${remedy}`
 }
 

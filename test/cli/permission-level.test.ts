@@ -48,7 +48,7 @@ test('shows level, redirect URI and permissions', async () => {
   expect(code).toBe(0)
   expect(stdout).toContain(`The Partner: permission level Default, app ${apps.cloud.clientId}.`)
   expect(stdout).toContain(
-    'Redirect URI of the app registration (platform Web): https://sync.example.com/consent-callback',
+    'Redirect URI of the app registration (platform Web), exactly:\nhttps://sync.example.com/consent-callback\n',
   )
   for (const { name, purpose } of permissions) {
     expect(stdout).toContain(name)
@@ -69,7 +69,9 @@ test('sets Custom, rotates a secret, lists, removes, goes back; the audit log ha
   expect(first.stdout).toMatch(/Added secret [0-9a-f-]{36}\./)
   expect(first.stdout).toContain(`permission level Custom, app ${own.clientId}.`)
   expect(first.stdout).toContain('2099-06-30')
-  expect(first.stdout).toMatch(/Another app than before: .* in its tenant and those of 1 customers/)
+  expect(first.stdout).toMatch(
+    /Another app than before: 2 of 2 Entra tenants must consent to it \(The Customer, The Partner\)\.\nUntil then each is read with .*consent list/,
+  )
   expect(first.stdout).toContain('/consent-callback')
 
   const second = await level('The Partner', 'custom', '--client-secret-file', await file(next))
@@ -109,6 +111,29 @@ test('sets Custom, rotates a secret, lists, removes, goes back; the audit log ha
       secret,
     )
   }
+})
+
+test('with the permission for it, ends come from Microsoft at once, and what is wrong with the app is told', async () => {
+  const own = apps.register({ redirectUris: ['https://sync.example.com/elsewhere'] })
+  apps.cloud.tenant(apps.partner).appOf(own.clientId).roles.push('Application.Read.All')
+  const endsAt = own.registration.secretEndsAt.toISOString().slice(0, 10)
+  const args = ['--client-id', own.clientId, '--client-secret-file', await file(own.secret())]
+  const { code, stdout } = await level('The Partner', 'custom', ...args)
+  expect(code).toBe(0)
+  expect(stdout).not.toContain('--expires DATE')
+  expect(stdout).toMatch(
+    /^Not right: .*other redirect URIs only.*\n {2}.*paste exactly https:\/\/sync\.example\.com\/consent-callback$/m,
+  )
+  expect((await level('The Partner', '--list')).stdout).toMatch(
+    new RegExp(`secret .*${endsAt} +Microsoft$`, 'm'),
+  )
+  const { rows } = await sql<{ code: string }>`
+    select code from problems where closed_at is null and topic = 'app'`.execute(apps.database.db)
+  expect(rows).toEqual([{ code: 'redirect_uri_missing' }])
+  expect(await shown('The Partner', 'default')).toMatchObject({
+    check: { level: 'default' },
+    consentsNeeded: expect.any(Array),
+  })
 })
 
 test.each([

@@ -56,7 +56,7 @@ async function defaultApp({ defaultApp }: Config, db: Kysely<Database>): Promise
     if (!('certificate' in defaultApp)) return []
     const endsAt = new X509Certificate(defaultApp.certificate.certificatePem).validToDate
     const now = new Date()
-    const end = { entraTenantId: '', name: '', clientId: defaultApp.clientId, endsAt }
+    const end = { entraTenantId: '', name: '', clientId: defaultApp.clientId, endsAt, chosen: true }
     const problem = expiryProblem(end, now)
     if (problem === null) return [ok(check, `certificate good until ${day(endsAt)}`)]
     const remedy = 'Register a new certificate with the app and set DEFAULT_APP_CERTIFICATE_FILE to it.'

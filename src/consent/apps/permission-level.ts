@@ -4,6 +4,7 @@ import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
 import type { KeyRing } from '../../key-ring.ts'
 import { seal } from '../../secrets.ts'
+import { forgetAppCheck } from './check-app.ts'
 import { refreshCredentialProblems } from './credential-expiry.ts'
 import type { NewCredential } from './new-credential.ts'
 
@@ -13,6 +14,10 @@ export interface StoredCredential {
   /** SHA-256 of a certificate; null for secrets. */
   thumbprint: string | null
   expiresAt: Date | null
+  /** Where that end is known from; null = it is not known. */
+  expiresSource: 'told' | 'certificate' | 'graph' | null
+  /** Whether the app registration has it; null = not known. */
+  registered: boolean | null
   addedAt: Date
 }
 
@@ -65,6 +70,7 @@ export async function setDefaultLevel(
       where entra_tenant_id = ${change.entraTenantId}`.execute(trx)
     await audit(trx, 'permission_level', change, { level: 'default' })
     await wakeFailed(trx, change.entraTenantId)
+    await forgetAppCheck(trx, change.entraTenantId)
     await refreshCredentialProblems(trx, change.entraTenantId)
   })
 }
@@ -102,6 +108,7 @@ export async function setCustomLevel(
     const detail = { level: 'custom', clientId: app.clientId, credentialId, kind: credential?.kind }
     await audit(trx, 'permission_level', change, detail)
     await wakeFailed(trx, entraTenantId)
+    await forgetAppCheck(trx, entraTenantId)
     await refreshCredentialProblems(trx, entraTenantId)
     return { ...app, credentialId }
   })
@@ -150,7 +157,8 @@ export async function removeCredential(
 
 async function readStored(db: Kysely<Database>, appId: string): Promise<StoredCredential[]> {
   const { rows } = await sql<StoredCredential>`
-    select credential_id as "credentialId", kind, thumbprint, expires_at as "expiresAt", added_at as "addedAt"
+    select credential_id as "credentialId", kind, thumbprint, expires_at as "expiresAt",
+      expires_source as "expiresSource", registered, added_at as "addedAt"
     from entra_sync.app_credentials where app_id = ${appId} order by added_at desc, credential_id`.execute(db)
   return rows
 }
@@ -204,9 +212,11 @@ async function addCredential(
   { kind, text, thumbprint, expiresAt }: NewCredential,
 ): Promise<string | null> {
   const sealed = seal(ring, text, { purpose: credentialPurpose, entraTenantId })
+  const source = expiresAt === null ? null : kind === 'certificate' ? 'certificate' : 'told'
   const { rows } = await sql<{ id: string }>`
-    insert into entra_sync.app_credentials (app_id, entra_tenant_id, kind, sealed, thumbprint, expires_at, added_at)
-    values (${appId}, ${entraTenantId}, ${kind}, ${sealed}, ${thumbprint}, ${expiresAt}, clock_timestamp())
+    insert into entra_sync.app_credentials
+      (app_id, entra_tenant_id, kind, sealed, thumbprint, expires_at, expires_source, added_at)
+    values (${appId}, ${entraTenantId}, ${kind}, ${sealed}, ${thumbprint}, ${expiresAt}, ${source}, clock_timestamp())
     returning credential_id as id`.execute(db)
   await raiseAppVersion(db, appId)
   return rows[0]?.id ?? null

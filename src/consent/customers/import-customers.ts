@@ -2,6 +2,8 @@ import { sql, type Kysely, type Transaction } from 'kysely'
 import { lockLinks, lockPages } from '../../db/link-lock.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
+import { reinstate } from '../offboard/reinstate.ts'
+import { settleNewDefault } from '../links/new-default.ts'
 import { uniqueSlug } from '../links/slug.ts'
 import { refreshIn } from './gdap-problems.ts'
 import { named, readCandidates, refuseUnfit, type Candidate } from './import-candidates.ts'
@@ -61,11 +63,13 @@ export async function importCustomers(
     const chosen = fit.filter((one) => !doubles.has(one.id))
     const fresh = chosen.filter((one) => !one.imported)
     await insertEntraTenants(trx, fresh)
-    // One that was known without a link may be read at this moment, and its persons want their tenant.
+    // One that was known before may be read at this moment: its pages lock the lease first, then its row.
     await lockPages(
       trx,
-      chosen.filter((one) => one.linkedTo === null).map((one) => one.id),
+      chosen.map((one) => one.id),
     )
+    await becomeCustomers(trx, fresh)
+    for (const { id } of chosen) await reinstate(trx, id)
     await linkExisting(trx, [...existing.values()])
     await insertTenants(
       trx,
@@ -172,13 +176,18 @@ function refuseDoubles(doubles: Doubles): void {
 async function insertEntraTenants(db: Transaction<Database>, fresh: Candidate[]): Promise<void> {
   const list = JSON.stringify(fresh)
   await sql`
-    insert into entra_sync.entra_tenants as e (entra_tenant_id, display_name, default_domain, partner_entra_tenant_id, next_sync_at)
+    insert into entra_sync.entra_tenants (entra_tenant_id, display_name, default_domain, partner_entra_tenant_id, next_sync_at)
     select id, name, "defaultDomain", partner, now() + interval '1 minute'
     from jsonb_to_recordset(${list}::jsonb) as list (id uuid, name text, "defaultDomain" text, partner uuid)
-    on conflict (entra_tenant_id) do update
-      set partner_entra_tenant_id = coalesce(e.partner_entra_tenant_id, excluded.partner_entra_tenant_id),
-        next_sync_at = case when e.offboarded_at is null then e.next_sync_at else excluded.next_sync_at end,
-        offboarded_at = null`.execute(db)
+    on conflict do nothing`.execute(db)
+}
+
+async function becomeCustomers(db: Transaction<Database>, fresh: Candidate[]): Promise<void> {
+  const list = JSON.stringify(fresh)
+  await sql`
+    update entra_sync.entra_tenants e set partner_entra_tenant_id = list.partner
+    from jsonb_to_recordset(${list}::jsonb) as list (id uuid, partner uuid)
+    where e.entra_tenant_id = list.id and e.partner_entra_tenant_id is null`.execute(db)
 }
 
 /** One ImmyBot tenant and its default link for each that has none. */
@@ -194,7 +203,7 @@ async function insertTenants(db: Transaction<Database>, unlinked: Candidate[]): 
     )
     insert into entra_sync.tenant_links (tenant_id, entra_tenant_id)
     select made.tenant_id, wanted.id from made join wanted using (slug)`.execute(db)
-  for (const { id } of unlinked) await sql`select entra_sync.assign_tenants(${id}::uuid)`.execute(db)
+  for (const { id } of unlinked) await settleNewDefault(db, id)
 }
 
 async function audit(

@@ -1,6 +1,7 @@
 import { sql, type Transaction } from 'kysely'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
+import { settleNewDefault } from '../links/new-default.ts'
 import type { Candidate } from './import-candidates.ts'
 
 /** An existing tenant that a customer is linked to. */
@@ -59,6 +60,5 @@ export async function linkExisting(db: Transaction<Database>, links: readonly Ch
     insert into entra_sync.tenant_links (tenant_id, entra_tenant_id)
     select "tenantId", "entraTenantId"
     from jsonb_to_recordset(${list}::jsonb) as list ("tenantId" uuid, "entraTenantId" uuid)`.execute(db)
-  for (const { entraTenantId } of links)
-    await sql`select entra_sync.assign_tenants(${entraTenantId}::uuid)`.execute(db)
+  for (const { entraTenantId } of links) await settleNewDefault(db, entraTenantId)
 }

@@ -31,6 +31,7 @@ const probePaths: Readonly<Record<string, string>> = {
   'GroupMember.Read.All': '/groups?$top=1&$select=id,displayName',
   'LicenseAssignment.Read.All': '/subscribedSkus?$select=id,skuId',
   'DelegatedAdminRelationship.Read.All': '/tenantRelationships/delegatedAdminRelationships?$top=1',
+  'Application.Read.All': '/applications?$top=1&$select=id',
   'Device.Read.All': '/devices?$top=1&$select=id',
 }
 

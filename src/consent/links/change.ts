@@ -76,12 +76,12 @@ export async function changeLinks(
     for (const id of entraTenantIds)
       parents.push(...(await settleParents(trx, id, id === entraTenantId ? made.freed : [])))
     const moves = await readMoves(trx, entraTenantIds)
-    const reasons = [...new Set([...made.reasons, ...(await reasonsOf(trx, entraTenantIds, moves, parents))])]
+    const reasons = [...new Set([...made.reasons, ...reasonsOf(moves, parents)])]
     const changed = made.changed || parents.length > 0 || moves.length > 0
     const applied = making.preview !== true && (reasons.length === 0 || making.confirmed === true)
     if (applied) {
       for (const id of entraTenantIds) await sql`select entra_sync.assign_tenants(${id}::uuid)`.execute(trx)
-      await raiseDirty(trx, moves)
+      await raiseDirty(trx, moves, parents)
       if (changed) await audit(trx, withMoves(made.entry, moves, parents))
       await trx.commit().execute()
     } else await trx.rollback().execute()
@@ -92,40 +92,33 @@ export async function changeLinks(
   }
 }
 
-async function reasonsOf(
-  trx: Transaction<Database>,
-  entraTenantIds: readonly string[],
-  moves: readonly Move[],
-  parents: readonly ParentChange[],
-): Promise<Reason[]> {
+function reasonsOf(moves: readonly Move[], parents: readonly ParentChange[]): Reason[] {
   const reasons: Reason[] = []
   // Who had no tenant loses nothing by getting one.
   const leaving = moves.filter((move) => move.fromTenantId !== null)
   if (leaving.some((move) => move.protectedPersons.length > 0)) reasons.push('protected_persons')
   if (leaving.some((move) => move.toTenantId === null)) reasons.push('left_without_tenant')
   if (parents.some((change) => change.replaced)) reasons.push('replaces_parent')
-  if (leaving.length > 0 && (await isPartner(trx, entraTenantIds))) reasons.push('partner_people')
+  if (leaving.some((move) => move.partnerPersons.length > 0)) reasons.push('partner_people')
   return reasons
 }
 
-/** Asked of the links as they will be and of what made it a partner before: the MSP's own link may be the one that goes. */
-async function isPartner(trx: Transaction<Database>, entraTenantIds: readonly string[]): Promise<boolean> {
-  const { rows } = await sql<{ partner: boolean }>`
-    select exists (
-      select from entra_sync.tenant_status where kind = 'partner' and entra_tenant_id = any (${entraTenantIds}::uuid[])
-    ) or exists (
-      select from entra_sync.persons p join entra_sync.tenants t using (tenant_id)
-      where t.is_msp and p.entra_tenant_id = any (${entraTenantIds}::uuid[])
-    ) as partner`.execute(trx)
-  return rows[0]?.partner === true
-}
-
-async function raiseDirty(trx: Transaction<Database>, moves: readonly Move[]): Promise<void> {
+/** Whom persons leave or reach, and whoever has another tenant's deployments come down to it by a changed parent. */
+async function raiseDirty(
+  trx: Transaction<Database>,
+  moves: readonly Move[],
+  parents: readonly ParentChange[],
+): Promise<void> {
   const touched = moves.flatMap((move) => [move.fromTenantId, move.toTenantId]).filter((id) => id !== null)
+  const children = parents.map((change) => change.tenantId)
   // In one order, as the pages do it.
   await sql`
-    with touched as (
-      select tenant_id from entra_sync.tenants where tenant_id = any (${touched}::uuid[])
+    with recursive below as (
+      select unnest(${children}::uuid[]) as tenant_id
+      union
+      select t.tenant_id from entra_sync.tenants t join below b on t.parent_tenant_id = b.tenant_id
+    ), touched as (
+      select tenant_id from entra_sync.tenants where tenant_id = any (${touched}::uuid[]) or tenant_id in (select tenant_id from below)
       order by tenant_id for no key update
     )
     update entra_sync.tenants t set targets_dirty_seq = targets_dirty_seq + 1

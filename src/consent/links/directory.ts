@@ -1,5 +1,4 @@
-import type { EntraSyncError } from '../../errors.ts'
-import { isEntraSyncError } from '../../errors.ts'
+import { EntraSyncError, isEntraSyncError } from '../../errors.ts'
 import type { GraphClient } from '../../graph/client.ts'
 import { readOrganization } from '../../graph/organization.ts'
 import type { Directory } from './link.ts'
@@ -28,9 +27,13 @@ export async function findDirectory(
       const { displayName, defaultDomain, domains } = found
       return { entraTenantId, displayName, defaultDomain, domains, unread: null }
     }
-    return { ...unknown(entraTenantId), unread: null }
+    throw new EntraSyncError('wrong_tenant', `Graph answered for ${found.id}, not for ${entraTenantId}.`, {
+      code: 'wrong_tenant',
+      remedy: 'Check that LOGIN_URL and GRAPH_URL belong to one cloud, and that no proxy mixes them up.',
+      tenant: entraTenantId,
+    })
   } catch (error) {
-    if (!isEntraSyncError(error) || error.kind === 'aborted') throw error
+    if (!isEntraSyncError(error) || ['aborted', 'wrong_tenant'].includes(error.kind)) throw error
     return { ...unknown(entraTenantId), unread: error }
   }
 }

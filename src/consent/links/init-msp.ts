@@ -1,12 +1,13 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
-import { lockLinks } from '../../db/link-lock.ts'
+import { lockLinks, lockPages } from '../../db/link-lock.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
+import { settleNewDefault } from './new-default.ts'
 import { uniqueSlug } from './slug.ts'
 
 export interface InitRequest {
-  /** Name of the MSP, the first ImmyBot tenant. */
-  name: string
+  /** Name of the MSP, the first ImmyBot tenant; null = not known, which does when it is there already. */
+  name: string | null
   /** Entra tenant id or one of its verified domains. */
   entraTenant: string
   actor: string
@@ -15,6 +16,8 @@ export interface InitRequest {
 export interface InitResult {
   tenantId: string
   entraTenantId: string
+  /** As stored. */
+  name: string
   /** False when all of it was there before. */
   created: boolean
 }
@@ -28,14 +31,15 @@ interface MspRow {
 /**
  * Makes the MSP: the first ImmyBot tenant, linked to the Entra tenant that signed up. `tenantIdOf` proves that the
  * Entra tenant exists, by OIDC discovery. Doing it again with the same Entra tenant changes nothing; another one is
- * refused (`msp_exists`), and so is an Entra tenant that another tenant is linked to (`entra_tenant_linked`).
+ * refused (`msp_exists`), and so are an Entra tenant that another tenant is linked to (`entra_tenant_linked`) and a first
+ * MSP without a name (`name_empty`, `name_unknown`).
  */
 export async function initMsp(
   db: Kysely<Database>,
   tenantIdOf: (domainOrId: string) => Promise<string>,
   { name, entraTenant, actor }: InitRequest,
 ): Promise<InitResult> {
-  if (name.trim() === '') {
+  if (name?.trim() === '') {
     throw new EntraSyncError('input', 'The name of the MSP is empty.', {
       code: 'name_empty',
       remedy: 'Give --name a name.',
@@ -56,24 +60,37 @@ export async function initMsp(
         },
       )
     }
-    if (msp?.entraTenantId === entraTenantId) return { tenantId: msp.tenantId, entraTenantId, created: false }
+    if (msp?.entraTenantId === entraTenantId)
+      return { tenantId: msp.tenantId, entraTenantId, name: msp.name, created: false }
     await refuseLinked(trx, entraTenantId)
-    // Called by the MSP's name until Graph may tell its own: an admin who consents reads it.
+    await sql`insert into entra_sync.entra_tenants (entra_tenant_id) values (${entraTenantId}) on conflict do nothing`.execute(
+      trx,
+    )
+    await lockPages(trx, [entraTenantId])
+    const tenantId = msp?.tenantId ?? (await insertMsp(trx, required(name)))
+    // A name for people, the admin who consents among them, until Graph may tell its own.
     await sql`
-      insert into entra_sync.entra_tenants as e (entra_tenant_id, display_name) values (${entraTenantId}, ${name.trim()})
-      on conflict (entra_tenant_id) do update set display_name = excluded.display_name
-        where e.display_name is null`.execute(trx)
-    const tenantId = msp?.tenantId ?? (await insertMsp(trx, name.trim()))
+      update entra_sync.entra_tenants set display_name = (select name from entra_sync.tenants where tenant_id = ${tenantId})
+      where entra_tenant_id = ${entraTenantId} and display_name is null`.execute(trx)
     await sql`
       insert into entra_sync.tenant_links (tenant_id, entra_tenant_id) values (${tenantId}, ${entraTenantId})`.execute(
       trx,
     )
-    await sql`select entra_sync.assign_tenants(${entraTenantId}::uuid)`.execute(trx)
+    await settleNewDefault(trx, entraTenantId)
+    const stored = msp?.name ?? required(name)
     await sql`
       insert into entra_sync.audit_log (actor, action, entra_tenant_id, tenant_id, detail)
       values (${actor}, 'msp_created', ${entraTenantId}, ${tenantId},
-        ${JSON.stringify({ name: name.trim(), entraTenant })}::jsonb)`.execute(trx)
-    return { tenantId, entraTenantId, created: true }
+        ${JSON.stringify({ name: stored, entraTenant })}::jsonb)`.execute(trx)
+    return { tenantId, entraTenantId, name: stored, created: true }
+  })
+}
+
+function required(name: string | null): string {
+  if (name !== null) return name.trim()
+  throw new EntraSyncError('input', 'The name of the MSP could not be read from Graph yet.', {
+    code: 'name_unknown',
+    remedy: 'Give it with --name, or name the Entra tenant by a domain.',
   })
 }
 

@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
+import { reinstate } from '../offboard/reinstate.ts'
 import { changeLinks, type LinkChange, type Making, type Reason } from './change.ts'
 import { normalizeDomain } from './domain.ts'
 
@@ -111,10 +112,9 @@ async function takeUp(
 ): Promise<void> {
   await sql`
     update entra_sync.entra_tenants set display_name = coalesce(${displayName}, display_name),
-      default_domain = coalesce(${defaultDomain}, default_domain), domains = coalesce(${domains}::text[], domains),
-      sync_enabled = sync_enabled or offboarded_at is not null,
-      next_sync_at = case when offboarded_at is null then next_sync_at else now() end, offboarded_at = null
+      default_domain = coalesce(${defaultDomain}, default_domain), domains = coalesce(${domains}::text[], domains)
     where entra_tenant_id = ${entraTenantId}`.execute(trx)
+  await reinstate(trx, entraTenantId)
 }
 
 /** Removes all links of a tenant; true when a domain link had made it a child. */

@@ -25,22 +25,25 @@ interface Split {
  * After a change of links: every tenant that owns domains of the Entra tenant is a child of the default link's tenant,
  * so that what is deployed to that one reaches it. A parent that only a domain link had given is taken away with it:
  * `freed` are the tenants that have lost such a link.
+ * `keepOthers` leaves a parent alone that no link has given, for changes that nobody can confirm.
  * @throws kind `input`, code `tenant_cycle`, when the default link's tenant is below the one that would be its child
  */
 export async function settleParents(
   trx: Transaction<Database>,
   entraTenantId: string,
   freed: readonly string[],
+  { keepOthers = false }: { keepOthers?: boolean } = {},
 ): Promise<ParentChange[]> {
   const changes: ParentChange[] = []
   for (const tenantId of freed) {
+    // What the lost link had made stays with the domains that are left, if any are; the loop below settles their parent.
+    const { numAffectedRows: left = 0n } = await sql`update entra_sync.tenant_links set made_child = true
+      where tenant_id = ${tenantId} and domain is not null`.execute(trx)
+    if (left > 0n) continue
     const { rows } = await sql<{ tenant: string; parent: string | null }>`
       select t.name as tenant, p.name as parent from entra_sync.tenants t
       left join entra_sync.tenants p on p.tenant_id = t.parent_tenant_id
-      where t.tenant_id = ${tenantId} and t.parent_tenant_id is not null
-        and not exists (select from entra_sync.tenant_links l where l.tenant_id = t.tenant_id and l.made_child)`.execute(
-      trx,
-    )
+      where t.tenant_id = ${tenantId} and t.parent_tenant_id is not null`.execute(trx)
     const [row] = rows
     if (row === undefined) continue
     await setParent(trx, tenantId, null)
@@ -51,6 +54,7 @@ export async function settleParents(
     const wanted = owner?.tenantId ?? null
     if (split.parentId === wanted) continue
     if (wanted === null && !split.madeChild) continue
+    if (keepOthers && split.parentId !== null && !split.madeChild) continue
     if (owner !== null) await refuseCycle(trx, owner, split)
     await setParent(trx, split.tenantId, wanted)
     await sql`update entra_sync.tenant_links set made_child = ${wanted !== null}

@@ -28,7 +28,7 @@ describe('the warning', () => {
     [0, 'ended on'],
     [-5, 'ended on 2026-12-27'],
   ])('%d days before the end: %s', (days, text) => {
-    const end = { entraTenantId: 'an-id', name: 'X', clientId: 'an-app', endsAt: inDays(days) }
+    const end = { entraTenantId: 'an-id', name: 'X', clientId: 'an-app', endsAt: inDays(days), chosen: true }
     const problem = expiryProblem(end, now)
     if (text === null) expect(problem).toBeNull()
     else {
@@ -38,7 +38,9 @@ describe('the warning', () => {
   })
 
   test('none where no end is known', () => {
-    expect(expiryProblem({ entraTenantId: '', name: '', clientId: '', endsAt: null }, now)).toBeNull()
+    expect(
+      expiryProblem({ entraTenantId: '', name: '', clientId: '', endsAt: null, chosen: true }, now),
+    ).toBeNull()
   })
 })
 

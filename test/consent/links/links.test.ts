@@ -199,10 +199,10 @@ describe('links', () => {
   test('an Entra tenant that was offboarded is taken up again', async () => {
     const one = await tenant('One')
     await link(one, 1)
-    await sql`update entra_tenants set offboarded_at = now(), sync_enabled = false`.execute(database.db)
+    await sql`update entra_tenants set offboarded_at = now(), paused_at = now()`.execute(database.db)
     await link(one, 1)
-    const { rows } = await sql`select sync_enabled, offboarded_at from entra_tenants`.execute(database.db)
-    expect(rows).toEqual([{ sync_enabled: true, offboarded_at: null }])
+    const { rows } = await sql`select paused_at, offboarded_at from entra_tenants`.execute(database.db)
+    expect(rows).toEqual([{ paused_at: null, offboarded_at: null }])
   })
 
   test('the targets of both sides are resolved anew', async () => {
@@ -216,7 +216,7 @@ describe('links', () => {
     }
     const [before] = [await dirty()]
     await link(split, 1, ['a.com'])
-    expect(await dirty()).toEqual(before.map((seq) => Number(seq) + 1))
+    expect(await dirty()).toEqual(before.map((seq) => seq + 1))
   })
 
   test.each([
