@@ -89,7 +89,6 @@ async function findAll(db: Kysely<Database>, texts: string[]) {
   return [...new Map(found.map((tenant) => [tenant.entraTenantId, tenant])).values()]
 }
 
-<<<<<<< HEAD
 async function nothingScheduled(db: Kysely<Database>): Promise<EntraSyncError> {
   const { rows } = await sql`select from entra_sync.entra_tenants limit 1`.execute(db)
   return new EntraSyncError('input', 'No Entra tenant is scheduled.', {
@@ -99,7 +98,8 @@ async function nothingScheduled(db: Kysely<Database>): Promise<EntraSyncError> {
         ? 'Make the first one: entra-sync init; then entra-sync customers import.'
         : '`entra-sync status` shows why; where consent is missing: entra-sync consent url ID.',
   })
-=======
+}
+
 function remedyOf(state: string, entraTenantId: string): string {
   switch (state) {
     case 'paused':
@@ -109,7 +109,6 @@ function remedyOf(state: string, entraTenantId: string): string {
     default:
       return `entra-sync status ${entraTenantId} tells more.`
   }
->>>>>>> main
 }
 
 async function scheduled(db: Kysely<Database>): Promise<{ entraTenantId: string; name: string }[]> {
