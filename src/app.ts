@@ -163,6 +163,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         queues: queues.all,
         jobs: queues,
         graph,
+        keyRing: await openKeyRing(config),
+        defaultApp: config.defaultApp,
         cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,

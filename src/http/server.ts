@@ -7,6 +7,8 @@ import { HTTPException } from 'hono/http-exception'
 import type { Config, OpsToken } from '../config.ts'
 import { EntraSyncError, describeError } from '../errors.ts'
 import { dashboardPath, guard, type Access, type HttpEnv } from './access.ts'
+import { addApi } from './api/serve.ts'
+import type { ConsoleDeps } from './console-deps.ts'
 import type { ConsentDeps } from './consent/deps.ts'
 import { addConsent } from './consent/routes.ts'
 import { createDashboard, type DashboardDeps } from './dashboard.ts'
@@ -14,10 +16,12 @@ import { createFailures } from './failures.ts'
 import { securityHeaders } from './headers.ts'
 import { liveness, readiness, watchEventLoop, type Check, type HealthDeps } from './health.ts'
 import { createMetrics } from './metrics.ts'
+import { addConsole } from './pages/console.ts'
+import { failureAnswer } from './pages/failure-page.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
 
-export interface HttpDeps extends HealthDeps, DashboardDeps, ConsentDeps {
+export interface HttpDeps extends HealthDeps, DashboardDeps, ConsoleDeps, ConsentDeps {
   opsTokens: OpsToken[]
   /** null = /metrics answers loopback clients only. */
   metricsToken: string | null
@@ -33,7 +37,7 @@ const largestBody = 1024 * 1024
 /** Requests under way get this long at shutdown; a dashboard polls every few seconds and keeps connections open. */
 const closeGraceMs = 2000
 
-/** Serves probes, metrics, sign-in, consent and the queue dashboard; every other route is denied. */
+/** Serves probes, metrics, sign-in, consent, the API, the console and the queue dashboard; every other route is denied. */
 export async function startHttp(deps: HttpDeps): Promise<HttpServer> {
   const log = deps.log.child({ part: 'http' })
   let port = deps.http.port
@@ -107,15 +111,19 @@ export async function createRoutes(
     context.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType }),
   )
   addSignIn(app, access, deps.log)
+  addApi(app, deps)
+  addConsole(app, deps)
   addConsent(app, deps, access.secure)
-  app.get('/', (context) => context.redirect(dashboardPath))
   app.route(dashboardPath, createDashboard(deps))
 
-  app.notFound((context) => context.json({ error: 'not_found' }, 404))
+  app.notFound((context) =>
+    failureAnswer(context, { error: 'not_found', message: `There is nothing at ${context.req.path}.` }, 404),
+  )
   app.onError((error, context) => {
     if (error instanceof HTTPException) return error.getResponse()
     deps.log.error({ err: error, method: context.req.method, path: context.req.path }, 'a request failed')
-    return context.json({ error: 'failed', detail: 'See the log of the daemon.' }, 500)
+    const message = 'The daemon failed at this request.'
+    return failureAnswer(context, { error: 'failed', message, remedy: 'See the log of the daemon.' }, 500)
   })
   return app
 }
