@@ -167,6 +167,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         jobs: queues,
         graph,
         preconsent,
+        keyRing: await openKeyRing(config),
+        defaultApp: config.defaultApp,
         cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,

@@ -122,7 +122,7 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     )
     if (options.once) return 0
 
-    say(`\nDashboard: http://127.0.0.1:${port}/queues   sign in with the ops token ${opsToken}`)
+    say(`\nConsole: http://127.0.0.1:${port}   sign in with the ops token ${opsToken}`)
     say('The cloud now keeps changing; each tenant is read again every 10 seconds. Ctrl-C ends the demo.\n')
     await followChanges({ db, controlUrl: cloud.controlUrl, tenants: cloud.tenants, say, signal })
     return 0

@@ -1,51 +1,10 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
 import { listProblems, type ListedProblem } from '../db/problems.ts'
-import type { Database } from '../db/tables.ts'
+import { readHolds, readStatus, type Hold, type Status } from '../db/status.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
 import { tableLines } from './table.ts'
 import { age, number, printable } from './text.ts'
-
-interface Status {
-  entra_tenant_id: string
-  display_name: string | null
-  default_domain: string | null
-  kind: string
-  state: string
-  scheduled: boolean
-  gdap_ends_at: Date | null
-  problems: number
-  holds: number
-  held: number
-  next_sync_at: Date
-  last_synced_at: Date | null
-  last_full_at: Date | null
-  consecutive_failures: number
-  last_run_started_at: Date | null
-  last_run_finished_at: Date | null
-  last_run_outcome: string | null
-  last_run_error_code: string | null
-  last_run_error_message: string | null
-  users: number
-  groups: number
-  members: number
-  teams: number
-  skus: number
-  devices: number
-  tenant: string | null
-  offboarded_at: Date | null
-}
-
-interface Hold {
-  hold_id: string
-  entra_tenant_id: string
-  name: string
-  kind: string
-  reason: string
-  size: number
-  of_total: number
-  created_at: Date
-}
 
 /** `status [ID]`: all Entra tenants in a table, or one in full; open problems and holds below. */
 export function status(context: CommandContext, id: string | undefined): Promise<number> {
@@ -163,28 +122,4 @@ function lastRun(row: Status): string {
   if (row.last_run_started_at === null) return 'none'
   if (row.last_run_finished_at === null) return 'running'
   return `${row.last_run_outcome ?? 'ended'}${row.last_run_error_code === null ? '' : ` (${row.last_run_error_code})`}`
-}
-
-async function readStatus(db: Kysely<Database>, only: string | null): Promise<Status[]> {
-  const { rows } = await sql<Status>`
-    select s.*, e.offboarded_at, (
-      select string_agg(coalesce(t.name || ' (' || l.domain || ')', t.name), ', ' order by l.domain nulls first)
-      from entra_sync.tenant_links l join entra_sync.tenants t using (tenant_id)
-      where l.entra_tenant_id = s.entra_tenant_id) as tenant
-    from entra_sync.tenant_status s join entra_sync.entra_tenants e using (entra_tenant_id)
-    where ${only}::uuid is null or s.entra_tenant_id = ${only}
-    order by s.state = 'offboarded', s.kind = 'customer', lower(s.display_name), s.entra_tenant_id`.execute(
-    db,
-  )
-  return rows
-}
-
-async function readHolds(db: Kysely<Database>, only: string | null): Promise<Hold[]> {
-  const { rows } = await sql<Hold>`
-    select h.hold_id, h.entra_tenant_id, coalesce(e.display_name, e.default_domain, e.entra_tenant_id::text) as name,
-      h.kind, h.reason, h.size, h.of_total, h.created_at
-    from entra_sync.holds h join entra_sync.entra_tenants e using (entra_tenant_id)
-    where h.status = 'open' and (${only}::uuid is null or h.entra_tenant_id = ${only})
-    order by h.created_at`.execute(db)
-  return rows
 }

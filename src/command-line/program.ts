@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { CommandContext } from '../cli/context.ts'
-import { addOffboardCommand } from './offboard.ts'
 import { addCustomerCommands } from './customers.ts'
 import { requireSome } from './require-some.ts'
 import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
+import { addOffboardCommand } from './offboard.ts'
 import { addLinkCommands } from './links.ts'
 import { addPreconsentCommands } from './preconsent.ts'
 import { addSecretCommands } from './secrets.ts'

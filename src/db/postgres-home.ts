@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { chownSync, existsSync } from 'node:fs'
-import { chown, cp, mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { chown, cp, mkdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -29,7 +29,7 @@ export async function postgresHome(dataDir: string, ephemeral: boolean): Promise
   const { native, version } = await binaries()
   const root = process.getuid?.() === 0
   const wanted = ephemeral
-    ? join(tmpdir(), `entra-sync-postgres-${randomBytes(6).toString('hex')}`)
+    ? join(await temporaryFolder(), `entra-sync-postgres-${randomBytes(6).toString('hex')}`)
     : join(resolve(dataDir), 'postgres')
   if (!root) {
     await mkdir(wanted, { recursive: true, mode: 0o700 })
@@ -50,6 +50,23 @@ export async function postgresHome(dataDir: string, ephemeral: boolean): Promise
     version,
     base,
     identity,
+  }
+}
+
+const memory = '/dev/shm'
+const roomy = 4 * 1024 ** 3
+
+/**
+ * Memory where Linux gives it and it is roomy (a container has 64 MB of it by default): copying a database of the tests
+ * takes 25 ms there and 430 ms on the disk of a virtual machine.
+ */
+async function temporaryFolder(): Promise<string> {
+  try {
+    const { bavail, bsize } = await statfs(memory)
+    return bavail * bsize >= roomy ? memory : tmpdir()
+  } catch {
+    // Not Linux, or a container without it.
+    return tmpdir()
   }
 }
 

@@ -75,6 +75,20 @@ export const own: readonly SourcedEntry[] = [
       'See that the app registration lists them (entra-sync permission-level {tenant} shows which), then send an admin of the tenant a new link: entra-sync consent url {tenant}.',
   },
   {
+    ...byOperator,
+    code: 'app_single_tenant',
+    what: 'the own app is registered for its own tenant only, so that no customer can consent to it',
+    remedy:
+      'Entra admin center > App registrations > app {clientId} > Authentication > Supported account types: accounts in any organizational directory (multitenant).',
+  },
+  {
+    ...byOperator,
+    code: 'default_app_expiring',
+    what: 'the credential of the Default app ends soon or has ended',
+    remedy:
+      'Make a new certificate or client secret, configure it (DEFAULT_APP_CERTIFICATE_FILE or DEFAULT_APP_CLIENT_SECRET_FILE) and restart. No new consent is needed.',
+  },
+  {
     ...byPartner,
     code: 'gdap_ending',
     what: 'the last GDAP relationship with the customer ends within 30 days and is not extended by itself',

@@ -21,12 +21,13 @@ export interface Access {
 }
 
 export const dashboardPath = '/queues'
+export const stylesheetPath = '/console.css'
 
 /** Where an admin's link leads to, and where Microsoft sends them back to; some put a slash behind it. */
 export const consentPaths = ['/consent/start', '/consent-callback', '/consent-callback/']
 
 /** Routes that answer without sign-in. /metrics has a rule of its own. Everything else is denied by default. */
-export const openRoutes = ['/livez', '/readyz', '/sign-in', ...consentPaths]
+export const openRoutes = ['/livez', '/readyz', '/sign-in', stylesheetPath, ...consentPaths]
 const loopback = /^(127\.|::1$|::ffff:127\.)/
 
 export const cookieName = (secure: boolean): string => (secure ? '__Host-entra-sync' : 'entra-sync')
@@ -59,8 +60,8 @@ export function guard(access: Access): MiddlewareHandler<HttpEnv> {
     }
     const signedIn = access.sessions.find(getCookie(context, cookieName(access.secure)) ?? '')
     if (signedIn === null) {
-      const forPeople = reading && (context.req.header('accept') ?? '').includes('text/html')
-      return forPeople ? context.redirect('/sign-in') : unauthorized(context)
+      const forPeople = (context.req.header('accept') ?? '').includes('text/html')
+      return forPeople ? context.redirect('/sign-in', reading ? 302 : 303) : unauthorized(context)
     }
     if (!reading && !fromOurPages(access, context))
       return context.text('This request comes from another site.\n', 403)
@@ -78,6 +79,7 @@ export function tooMany(context: Context, seconds: number): Response {
 function unauthorized(context: Context): Response {
   const body = {
     error: 'unauthorized',
+    message: 'Nobody is signed in.',
     remedy: 'Sign in at /sign-in or send Authorization: Bearer with an ops token.',
   }
   return context.json(body, 401, { 'WWW-Authenticate': 'Bearer realm="entra-sync"' })

@@ -29,7 +29,11 @@ export function createDashboard(deps: DashboardDeps): Hono<HttpEnv> {
     const reading = method === 'GET' || method === 'HEAD'
     if (!reading && role !== 'operator') {
       return context.json(
-        { error: 'forbidden', remedy: 'Sign in with an operator token to change queues.' },
+        {
+          error: 'forbidden',
+          message: 'A viewer may not do this.',
+          remedy: 'Sign in with an operator token to change queues.',
+        },
         403,
       )
     }

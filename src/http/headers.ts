@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
-import { consentPaths, dashboardPath, type HttpEnv } from './access.ts'
+import { consentPaths, dashboardPath, stylesheetPath, type HttpEnv } from './access.ts'
 
 /**
  * Security headers of every answer. Scripts come from this server only and never inline, which is what an injected
@@ -37,7 +37,7 @@ export function securityHeaders(secure: boolean): MiddlewareHandler<HttpEnv> {
     headers.set('Cross-Origin-Resource-Policy', 'same-origin')
     headers.set('Permissions-Policy', 'camera=(), microphone=(), geolocation=()')
     if (secure) headers.set('Strict-Transport-Security', 'max-age=31536000')
-    if (!new URL(context.req.url).pathname.startsWith('/queues/static/'))
-      headers.set('Cache-Control', 'no-store')
+    const kept = pathname === stylesheetPath || pathname.startsWith(`${dashboardPath}/static/`)
+    if (!kept) headers.set('Cache-Control', 'no-store')
   }
 }

@@ -8,6 +8,8 @@ import type { Config, OpsToken } from '../config.ts'
 import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { EntraSyncError, describeError } from '../errors.ts'
 import { dashboardPath, guard, type Access, type HttpEnv } from './access.ts'
+import { addApi } from './api/serve.ts'
+import type { ConsoleDeps } from './console-deps.ts'
 import type { ConsentDeps } from './consent/deps.ts'
 import { addConsent } from './consent/routes.ts'
 import { createDashboard, type DashboardDeps } from './dashboard.ts'
@@ -15,11 +17,13 @@ import { createFailures } from './failures.ts'
 import { securityHeaders } from './headers.ts'
 import { liveness, readiness, watchEventLoop, type Check, type HealthDeps } from './health.ts'
 import { createMetrics } from './metrics.ts'
+import { addConsole } from './pages/console.ts'
+import { failureAnswer } from './pages/failure-page.ts'
 import { addPartnerSignIn, answerPartnerSignIn } from './partner-sign-in.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
 
-export interface HttpDeps extends HealthDeps, DashboardDeps, ConsentDeps {
+export interface HttpDeps extends HealthDeps, DashboardDeps, ConsoleDeps, ConsentDeps {
   opsTokens: OpsToken[]
   /** null = /metrics answers loopback clients only. */
   metricsToken: string | null
@@ -37,7 +41,7 @@ const largestBody = 1024 * 1024
 /** Requests under way get this long at shutdown; a dashboard polls every few seconds and keeps connections open. */
 const closeGraceMs = 2000
 
-/** Serves probes, metrics, sign-in, consent and the queue dashboard; every other route is denied. */
+/** Serves probes, metrics, sign-in, consent, the API, the console and the queue dashboard; every other route is denied. */
 export async function startHttp(deps: HttpDeps): Promise<HttpServer> {
   const log = deps.log.child({ part: 'http' })
   let port = deps.http.port
@@ -111,6 +115,8 @@ export async function createRoutes(
     context.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType }),
   )
   addSignIn(app, access, deps.log)
+  addApi(app, deps)
+  addConsole(app, deps)
   const { preconsent } = deps
   if (preconsent !== undefined) addPartnerSignIn(app, { ...deps, preconsent }, access.secure)
   const partnerSignIn = preconsent && {
@@ -118,14 +124,16 @@ export async function createRoutes(
       answerPartnerSignIn(context, { ...deps, preconsent }, access.secure),
   }
   addConsent(app, { ...deps, ...partnerSignIn }, access.secure)
-  app.get('/', (context) => context.redirect(dashboardPath))
   app.route(dashboardPath, createDashboard(deps))
 
-  app.notFound((context) => context.json({ error: 'not_found' }, 404))
+  app.notFound((context) =>
+    failureAnswer(context, { error: 'not_found', message: `There is nothing at ${context.req.path}.` }, 404),
+  )
   app.onError((error, context) => {
     if (error instanceof HTTPException) return error.getResponse()
     deps.log.error({ err: error, method: context.req.method, path: context.req.path }, 'a request failed')
-    return context.json({ error: 'failed', detail: 'See the log of the daemon.' }, 500)
+    const message = 'The daemon failed at this request.'
+    return failureAnswer(context, { error: 'failed', message, remedy: 'See the log of the daemon.' }, 500)
   })
   return app
 }

@@ -32,7 +32,7 @@ export function addSignIn(app: Hono<HttpEnv>, access: Access, log: Log): void {
       maxAge: access.sessions.lifetimeMs / 1000,
     })
     log.info({ address, signedIn: signedIn.name }, 'signed in')
-    return context.redirect('/queues', 303)
+    return context.redirect('/', 303)
   })
 
   app.post('/sign-out', (context) => {

@@ -44,7 +44,7 @@ async function writeAuthority(folder: string): Promise<void> {
   process.env.ENTRA_SYNC_TEST_CA_KEY = keyFile
 }
 
-/** Copying a migrated database takes 30 ms, migrating one several hundred. */
+/** Copying a migrated database is cheap; migrating one takes several hundred milliseconds. */
 async function makeTemplate(url: string): Promise<void> {
   const template = new URL(url)
   template.pathname = '/entra_sync_template'

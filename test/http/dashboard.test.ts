@@ -36,6 +36,8 @@ test.each([
     await page.getByRole('alert').waitFor()
     await page.getByLabel('Ops token').fill(operatorToken)
     await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.waitForURL(`${url}/`)
+    await page.getByRole('link', { name: 'Queues' }).click()
     await page.waitForURL(`${url}/queues`)
     await page.getByRole('link', { name: 'sync', exact: true }).first().click()
     await page.waitForURL(/\/queues\/queue\/sync/)

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { appsInside } from '../consent/offboard/grants.ts'
+import { offboard, type OffboardReport } from '../consent/offboard/offboard.ts'
+import { planOffboard, type OffboardPlan } from '../consent/offboard/plan.ts'
+import type { ConsoleDeps } from './console-deps.ts'
+
+export const offboardInput = z.strictObject({
+  purge: z.boolean().default(false).meta({ description: 'delete all that is stored of it, for good' }),
+  revoke: z.boolean().default(false).meta({ description: 'take away what our apps may do there' }),
+})
+
+/** What is there, and client ids of the apps that may have grants there; changes nothing. @throws as `planOffboard` */
+export async function offboardPlan(
+  { db, graph, log }: ConsoleDeps,
+  entraTenantId: string,
+): Promise<{ plan: OffboardPlan; apps: string[] }> {
+  const plan = await planOffboard(db, entraTenantId, { purge: false })
+  return { plan, apps: await appsInside({ db, graph, log }, entraTenantId) }
+}
+
+/**
+ * Offboards. It goes on when whoever asked goes away: half of it is worth nothing to anybody. An archive is a file,
+ * which the command writes. @throws as `offboard`
+ */
+export function offboardNow(
+  { db, graph, log }: ConsoleDeps,
+  entraTenantId: string,
+  asked: z.output<typeof offboardInput>,
+  actor: string,
+): Promise<OffboardReport> {
+  return offboard({ db, graph, log }, { entraTenantId, actor, archiveFile: null, ...asked })
+}
