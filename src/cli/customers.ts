@@ -66,12 +66,25 @@ async function findPartners(db: Kysely<Database>, named: string[]): Promise<Part
 }
 
 async function readPartners(db: Kysely<Database>): Promise<Partner[]> {
-  const { rows } = await sql<Partner>`
-    select entra_tenant_id as "entraTenantId", coalesce(display_name, entra_tenant_id::text) as name
-    from entra_sync.tenant_status where kind = 'partner' and scheduled order by 2, 1`.execute(db)
-  if (rows.length > 0) return rows
+  const { rows } = await sql<Partner & { scheduled: boolean; state: string }>`
+    select entra_tenant_id as "entraTenantId", coalesce(display_name, entra_tenant_id::text) as name, scheduled, state
+    from entra_sync.tenant_status where kind = 'partner' order by 2, 1`.execute(db)
+  const partners = rows.filter(({ scheduled }) => scheduled)
+  if (partners.length > 0) return partners
+  const [unread] = rows
+  if (unread !== undefined) {
+    const { entraTenantId, name, state } = unread
+    throw new EntraSyncError('input', `The partner ${printable(name)} is not read now: ${state}.`, {
+      code: 'partner_not_read',
+      remedy:
+        state === 'consent_required'
+          ? `Make a link for its admin: entra-sync consent url ${entraTenantId}.`
+          : `entra-sync status ${entraTenantId} tells more.`,
+      tenant: entraTenantId,
+    })
+  }
   throw new EntraSyncError('input', 'No partner is set up.', {
     code: 'no_partner',
-    remedy: 'Make the first tenant: entra-sync init --name NAME --entra-tenant ID.',
+    remedy: 'Make the first tenant: entra-sync init --name NAME --entra-tenant DOMAIN.',
   })
 }

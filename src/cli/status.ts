@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { whoText } from '../error-catalogue/catalogue.ts'
 import { listProblems, type ListedProblem } from '../db/problems.ts'
 import { readHolds, readStatus, type Hold, type Status } from '../db/status.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
@@ -81,7 +82,7 @@ function printProblems(output: Output, problems: ListedProblem[], now: Date): vo
     output.line(
       `  ${printable(problem.name)}: ${printable(problem.message)} [${problem.code}, for ${age(problem.opened_at, now)}${request}]`,
     )
-    output.line(`    ${problem.who_acts.replace('_', ' ')}: ${printable(problem.remedy)}`)
+    output.line(`    ${whoText[problem.who_acts]}: ${printable(problem.remedy)}`)
   }
   if (silenced.length > 0) output.line(`\nSilenced problems: ${silenced.length}`)
   for (const { name, code, opened_at } of silenced)

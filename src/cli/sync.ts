@@ -25,12 +25,7 @@ export function sync(context: CommandContext, request: SyncRequest): Promise<num
   const { output, signal } = context
   return withDatabase(context, async (db, url) => {
     const tenants = request.tenants === 'all' ? await scheduled(db) : await findAll(db, request.tenants)
-    if (tenants.length === 0) {
-      throw new EntraSyncError('input', 'No Entra tenant is scheduled.', {
-        code: 'no_tenant',
-        remedy: 'Make the first one: entra-sync init; then entra-sync customers import.',
-      })
-    }
+    if (tenants.length === 0) throw await nothingScheduled(db)
     return withQueues(context, url, async (queues) => {
       const since = (await sql<{ now: Date }>`select now()`.execute(db)).rows[0]?.now ?? new Date()
       const asked: Asked[] = []
@@ -92,6 +87,17 @@ async function findAll(db: Kysely<Database>, texts: string[]) {
     )
   }
   return [...new Map(found.map((tenant) => [tenant.entraTenantId, tenant])).values()]
+}
+
+async function nothingScheduled(db: Kysely<Database>): Promise<EntraSyncError> {
+  const { rows } = await sql`select from entra_sync.entra_tenants limit 1`.execute(db)
+  return new EntraSyncError('input', 'No Entra tenant is scheduled.', {
+    code: 'no_tenant',
+    remedy:
+      rows.length === 0
+        ? 'Make the first one: entra-sync init; then entra-sync customers import.'
+        : '`entra-sync status` shows why; where consent is missing: entra-sync consent url ID.',
+  })
 }
 
 function remedyOf(state: string, entraTenantId: string): string {

@@ -13,7 +13,8 @@ const consent: SourcedEntry[] = [
     numbers: [65001],
     names: ['unauthorized_client'],
     what: 'the app is not consented to in this tenant',
-    remedy: 'Send the consent link to an admin of the tenant, or pre-consent it through the partner.',
+    remedy:
+      'Send the link of entra-sync consent url {tenant} to an admin of the tenant, or run entra-sync preconsent {tenant}.',
   },
   {
     ...byCustomer,
@@ -21,7 +22,7 @@ const consent: SourcedEntry[] = [
     numbers: [700016, 700011],
     what: 'the app is not in this tenant: it was never consented to, or the id of app or tenant is wrong',
     remedy:
-      'Send the consent link to an admin of the tenant, or pre-consent it through the partner. If it is consented to already, compare client id {clientId} and tenant id {tenant}.',
+      'Send the link of entra-sync consent url {tenant} to an admin of the tenant, or run entra-sync preconsent {tenant}. If it is consented to already, compare client id {clientId} and tenant id {tenant}.',
   },
   {
     ...byCustomer,
@@ -29,7 +30,7 @@ const consent: SourcedEntry[] = [
     numbers: [7000229],
     what: 'the app has no enterprise application (service principal) in this tenant: it was removed, or never made',
     remedy:
-      'Send the consent link to an admin of the tenant, or pre-consent it through the partner: consent makes it again.',
+      'Send the link of entra-sync consent url {tenant} to an admin of the tenant, or run entra-sync preconsent {tenant}: consent makes it again.',
   },
   {
     ...byCustomer,

@@ -1,11 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { Hono, type Context } from 'hono'
+import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { Config, OpsToken } from '../config.ts'
-import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { EntraSyncError, describeError } from '../errors.ts'
 import { dashboardPath, guard, type Access, type HttpEnv } from './access.ts'
 import { addApi } from './api/serve.ts'
@@ -27,8 +26,6 @@ export interface HttpDeps extends HealthDeps, DashboardDeps, ConsoleDeps, Consen
   opsTokens: OpsToken[]
   /** null = /metrics answers loopback clients only. */
   metricsToken: string | null
-  /** For sign-ins of partner users in the browser; none = they are not offered. */
-  preconsent?: PreconsentContext
 }
 
 export interface HttpServer {
@@ -117,13 +114,12 @@ export async function createRoutes(
   addSignIn(app, access, deps.log)
   addApi(app, deps)
   addConsole(app, deps)
-  const { preconsent } = deps
-  if (preconsent !== undefined) addPartnerSignIn(app, { ...deps, preconsent }, access.secure)
-  const partnerSignIn = preconsent && {
-    answerPartnerSignIn: (context: Context<HttpEnv>) =>
-      answerPartnerSignIn(context, { ...deps, preconsent }, access.secure),
-  }
-  addConsent(app, { ...deps, ...partnerSignIn }, access.secure)
+  addPartnerSignIn(app, deps, access.secure)
+  addConsent(
+    app,
+    { answerPartnerSignIn: (context) => answerPartnerSignIn(context, deps, access.secure), ...deps },
+    access.secure,
+  )
   app.route(dashboardPath, createDashboard(deps))
 
   app.notFound((context) =>

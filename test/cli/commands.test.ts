@@ -39,7 +39,7 @@ describe('status', () => {
     expect(stdout).toMatch(/^Entra tenant +Kind +State +Synced/)
     expect(stdout).toMatch(/^Contoso Ltd +standalone +held +1 min ago/m)
     expect(stdout).toMatch(/Twin: No consent\. \[consent_missing.*r-17/)
-    expect(stdout).toMatch(/customer admin: Send the consent link\./)
+    expect(stdout).toMatch(/customer's admin: Send the consent link\./)
     expect(stdout).toMatch(/Contoso Ltd +person +12 of 80 .*more than 10 % of 80/)
     expect(stdout).not.toContain('\u001B')
   })

@@ -231,7 +231,7 @@ describe('each thing that is not right, with its remedy', () => {
         const key = { code: 'drift_users', entraTenantId: null }
         await silenceProblems(db, key, { until: null, reason: '', actor: 'test' })
       },
-      /^warn {2}problems: consent_required for \d s at Customer 01, Customer 02, Customer 03: the app is not consented to in this tenant\n {6}customer's admin: Send the consent link.*\nok {4}problems: 1 silenced$/m,
+      /^warn {2}problems: consent_required for \d s at Customer 01, Customer 02, Customer 03: the app is not consented to in this tenant\n {6}customer's admin: Send the link of entra-sync consent url .*\nok {4}problems: 1 silenced$/m,
     ],
     [
       'removals kept back',

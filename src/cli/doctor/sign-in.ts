@@ -47,7 +47,7 @@ async function checkMsp({ db }: DoctorContext): Promise<Finding[]> {
     left join entra_sync.tenant_links l using (tenant_id) where t.is_msp`.execute(db)
   const [msp] = rows
   if (msp === undefined)
-    return [warn(check, 'no tenant yet', 'Run entra-sync init --name NAME --entra-tenant ID.')]
+    return [warn(check, 'no tenant yet', 'Run entra-sync init --name NAME --entra-tenant DOMAIN.')]
   if (msp.entraTenantId !== null)
     return [ok(check, `${msp.name}, linked to Entra tenant ${msp.entraTenantId}`)]
   const remedy = `Link it: entra-sync link ${msp.slug} ID-OR-DOMAIN.`

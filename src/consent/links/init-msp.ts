@@ -68,6 +68,10 @@ export async function initMsp(
     )
     await lockPages(trx, [entraTenantId])
     const tenantId = msp?.tenantId ?? (await insertMsp(trx, required(name)))
+    // A name for people, the admin who consents among them, until Graph may tell its own.
+    await sql`
+      update entra_sync.entra_tenants set display_name = (select name from entra_sync.tenants where tenant_id = ${tenantId})
+      where entra_tenant_id = ${entraTenantId} and display_name is null`.execute(trx)
     await sql`
       insert into entra_sync.tenant_links (tenant_id, entra_tenant_id) values (${tenantId}, ${entraTenantId})`.execute(
       trx,

@@ -156,6 +156,9 @@ async function writeDefault(
   }
   await sql`insert into entra_sync.tenant_links (tenant_id, entra_tenant_id)
     values (${tenantId}, ${entraTenantId})`.execute(trx)
+  // A name for people until Graph may tell its own.
+  await sql`update entra_sync.entra_tenants set display_name = ${name}
+    where entra_tenant_id = ${entraTenantId} and display_name is null`.execute(trx)
   return true
 }
 
