@@ -16,6 +16,7 @@ import { readSyncState } from './jobs/sync-state.ts'
 import { startWorker } from './jobs/worker.ts'
 import { openKeyRing } from './key-ring.ts'
 import type { Log } from './log.ts'
+import { openPreconsent } from './preconsent-of-config.ts'
 import { discoveryRetryMs } from './scheduler/due.ts'
 import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
 import { runTick } from './scheduler/tick.ts'
@@ -87,6 +88,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const forgetting = startForgetting({ db, forgetTokens: graph.forgetTokens, log })
     closers.add('forgetting', () => forgetting.stop())
 
+    const preconsent = await openPreconsent(config, db, graph, log)
     const { healAfterMs, ...schedulerTimings } = timings.scheduler ?? {}
     const handlers = createHandlers({
       sync: {
@@ -110,6 +112,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         retryMs: discoveryRetryMs(config.intervals.discoveryMs),
       },
       consent: { proof: { db, graph, log }, queues },
+      preconsent: { preconsent, queues },
       apps: {
         db,
         graph,
@@ -164,6 +167,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         jobs: queues,
         graph,
         keyRing: await openKeyRing(config),
+        preconsent,
         defaultApp: config.defaultApp,
         cloud: config.cloud,
         payloadSchemas: payloadSchemas(),

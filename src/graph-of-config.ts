@@ -32,6 +32,8 @@ export interface ConfiguredGraph extends Graph {
    * Throws kind `config`, code `app_unknown`, on the first request where no such app is known here.
    */
   asApp(clientId: string): Graph
+  /** What proves us to be that app, in the order to be tried; for tokens of users. Throws as `asApp` does. */
+  credentialsFor(entraTenantId: string, clientId: string): Promise<AppCredential[]>
 }
 
 /** The way to the configured cloud, for each Entra tenant with the app that it has consented to. */
@@ -62,6 +64,16 @@ export async function openGraph(
     })
   }
 
+  async function credentialsFor(entraTenantId: string, clientId: string): Promise<AppCredential[]> {
+    const app = await readApp(db, entraTenantId, defaultClientId, clientId)
+    if (app !== null) return [await credentialsOf(app, entraTenantId)].flat()
+    throw new EntraSyncError('config', `No app with client id ${clientId} is known here.`, {
+      code: 'app_unknown',
+      remedy: 'Add it with entra-sync permission-level ID custom, or configure it as the Default app.',
+      tenant: entraTenantId,
+    })
+  }
+
   const graph = createGraph({
     ...options,
     appFor: async (entraTenantId) =>
@@ -82,18 +94,8 @@ export async function openGraph(
       return (await readWantedApp(db, entraTenantId, defaultClientId))?.clientId ?? null
     },
     asApp: (clientId) =>
-      createGraph({
-        ...options,
-        async appFor(entraTenantId) {
-          const app = await readApp(db, entraTenantId, defaultClientId, clientId)
-          if (app !== null) return credentialsOf(app, entraTenantId)
-          throw new EntraSyncError('config', `No app with client id ${clientId} is known here.`, {
-            code: 'app_unknown',
-            remedy: 'Add it with entra-sync permission-level ID custom, or configure it as the Default app.',
-            tenant: entraTenantId,
-          })
-        },
-      }),
+      createGraph({ ...options, appFor: (entraTenantId) => credentialsFor(entraTenantId, clientId) }),
+    credentialsFor,
   }
 }
 

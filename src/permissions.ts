@@ -83,3 +83,47 @@ export const permissions: readonly Permission[] = [
     purpose: "ImmyBot's tasks Join AzureAD and Configure Directory; not used by the sync",
   },
 ]
+
+/** A delegated permission: what the app may do as a partner user who has signed in. For pre-consent only. */
+export interface DelegatedPermission {
+  api: 'Microsoft Partner Center' | 'Microsoft Graph'
+  name: string
+  purpose: string
+  /** Where it is consented to: in the partner's tenant for good, in each customer's until the permissions are granted. */
+  where: string
+}
+
+const bootstrap = {
+  api: 'Microsoft Graph',
+  where: "the partner's tenant; each customer's too, taken back at once",
+} as const
+
+/** The delegated permissions that the app registration is given for pre-consent, the only list of them. */
+export const delegatedPermissions: readonly DelegatedPermission[] = [
+  {
+    api: 'Microsoft Partner Center',
+    name: 'user_impersonation',
+    purpose: 'consenting to the app for a customer (first step)',
+    where: "the partner's tenant",
+  },
+  {
+    ...bootstrap,
+    name: 'Application.Read.All',
+    purpose: "finding the app in the customer's directory (second step)",
+  },
+  {
+    ...bootstrap,
+    name: 'AppRoleAssignment.ReadWrite.All',
+    purpose: 'granting the application permissions (second step)',
+  },
+  {
+    ...bootstrap,
+    name: 'DelegatedPermissionGrant.ReadWrite.All',
+    purpose: 'taking these delegated permissions back (last step)',
+  },
+]
+
+/** Graph's delegated scopes that a customer's directory has for the time of a pre-consent. */
+export const bootstrapScopes: readonly string[] = delegatedPermissions
+  .filter(({ api }) => api === 'Microsoft Graph')
+  .map(({ name }) => name)

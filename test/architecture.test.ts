@@ -10,7 +10,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/main.ts'],
   ['src/command-line/'],
   ['src/cli/', 'src/http/'],
-  ['src/app.ts', 'src/redis-server.ts', 'src/graph-of-config.ts'],
+  ['src/app.ts', 'src/redis-server.ts', 'src/graph-of-config.ts', 'src/preconsent-of-config.ts'],
   ['src/scheduler/'],
   ['src/jobs/'],
   ['src/sync/', 'src/consent/'],

@@ -1,9 +1,10 @@
 import type { OffboardPlan } from '../consent/offboard/plan.ts'
 import { planOffboard } from '../consent/offboard/plan.ts'
 import { offboard, type OffboardReport } from '../consent/offboard/offboard.ts'
-import { appsInside, type RevokeGrants } from '../consent/offboard/grants.ts'
+import { appsInside } from '../consent/offboard/grants.ts'
+import { revokeGrants } from '../consent/preconsent/revoke.ts'
 import { checkArchiveFile } from '../consent/offboard/archive.ts'
-import type { ConfiguredGraph } from '../graph-of-config.ts'
+import { openPreconsent } from '../preconsent-of-config.ts'
 import { actorOfCommand } from './actor.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
@@ -17,9 +18,6 @@ export interface OffboardOptions {
   yes: boolean
 }
 
-/** Makes the way to take grants away, where there is one. */
-export type RevokeWith = (context: CommandContext, graph: ConfiguredGraph) => RevokeGrants
-
 /**
  * `offboard ID`: says what it would do; with --yes does it and reports. Exit code 3 when --revoke was asked for and
  * something is left for the customer's admin.
@@ -28,17 +26,18 @@ export function offboardCommand(
   context: CommandContext,
   id: string,
   options: OffboardOptions,
-  revokeWith?: RevokeWith,
 ): Promise<number> {
   const { output, signal, log } = context
   return withDatabase(context, async (db) => {
     const { entraTenantId } = await findEntraTenant(db, id)
     return withGraph(context, db, async (graph) => {
+      const preconsent = await openPreconsent(context.config, db, graph, log)
       const offboarding = {
         db,
         graph,
         log,
-        ...(revokeWith && { revokeGrants: revokeWith(context, graph) }),
+        revokeGrants: (id: string, clientId: string, stop: AbortSignal = signal) =>
+          revokeGrants(preconsent, id, clientId, stop),
       }
       if (!options.yes) {
         const plan = await planOffboard(db, entraTenantId, options)

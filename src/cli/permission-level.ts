@@ -18,10 +18,11 @@ import {
 import type { Database } from '../db/tables.ts'
 import { EntraSyncError } from '../errors.ts'
 import { openKeyRing } from '../key-ring.ts'
-import { permissions, type Permission, type PermissionNeed } from '../permissions.ts'
+import { delegatedPermissions, permissions, type Permission, type PermissionNeed } from '../permissions.ts'
 import { actorOfCommand } from './actor.ts'
 import { checkRegistration } from './app-check.ts'
 import { withDatabase, type CommandContext } from './context.ts'
+import { delegatedLines } from './delegated-permissions.ts'
 import { findEntraTenant, type FoundTenant } from './find-tenant.ts'
 import { recordLines } from './records.ts'
 import { printable } from './text.ts'
@@ -166,6 +167,8 @@ function tell(
     output.line(redirectUri)
     output.line()
     for (const line of permissionLines(output.width)) output.line(line)
+    output.line()
+    for (const line of delegatedLines(output.width)) output.line(line)
   }
   output.document({
     entraTenantId: tenant.entraTenantId,
@@ -175,7 +178,7 @@ function tell(
     credentials: now.credentials,
     ...(consents !== null && { consentsNeeded: consents.needed }),
     ...(check !== null && { check }),
-    ...(!listOnly && { redirectUri, permissions }),
+    ...(!listOnly && { redirectUri, permissions, delegatedPermissions }),
   })
 }
 

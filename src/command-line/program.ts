@@ -7,6 +7,7 @@ import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
 import { addOffboardCommand } from './offboard.ts'
 import { addLinkCommands } from './links.ts'
+import { addPreconsentCommands } from './preconsent.ts'
 import { addSecretCommands } from './secrets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
@@ -72,6 +73,7 @@ export function commandLine(perform: Perform): Command {
 
   addCustomerCommands(program, perform, json)
   addLinkCommands(program, perform, json)
+  addPreconsentCommands(program, perform, json)
   program
     .command('sync')
     .description('Ask for a sync now.')

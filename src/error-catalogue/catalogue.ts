@@ -3,6 +3,7 @@ import { entraLogin } from './entra-login.ts'
 import type { CatalogueEntry, Retry, SourcedEntry, WhoActs } from './entry.ts'
 import { graph } from './graph.ts'
 import { own } from './own.ts'
+import { partner } from './partner.ts'
 import { partnerCenter } from './partner-center.ts'
 import { codeOfRedirectError, userSignIn } from './user-sign-in.ts'
 
@@ -20,6 +21,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   ...graph.map(of('graph')),
   ...partnerCenter.map(of('partner_center')),
   ...own.map(of('entra_sync')),
+  ...partner.map(of('entra_sync')),
 ]
 
 const byNumber = new Map(

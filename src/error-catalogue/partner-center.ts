@@ -55,6 +55,22 @@ export const partnerCenter: readonly SourcedEntry[] = [
     kind: 'not_permitted',
   },
   {
+    code: 'partner_consent_absent',
+    what: 'there is no such consent to take back (404)',
+    remedy: 'Nothing to do: it counts as done.',
+    whoActs: 'operator',
+    retry: 'never',
+    kind: 'not_found',
+  },
+  {
+    code: 'partner_redirected',
+    what: 'Partner Center answered with a redirect, which was not followed',
+    remedy: 'Look for a proxy or captive portal between here and Partner Center.',
+    whoActs: 'operator',
+    retry: 'after_fix',
+    kind: 'foreign_origin',
+  },
+  {
     code: 'partner_throttled',
     what: 'Partner Center throttles us (429)',
     remedy: 'Nothing to do: it goes on when Microsoft allows it.',

@@ -85,6 +85,48 @@ export const userSignIn: readonly SourcedEntry[] = [
   },
   {
     ...byOperator,
+    code: 'sign_in_not_taken',
+    // 54005: the code was used before; 501481: its verifier (PKCE) is another one.
+    numbers: [70000, 54005, 501481, 500112, 70018],
+    names: ['bad_verification_code'],
+    what: 'the sign-in is not valid, or was used already',
+    remedy: 'Have the partner user sign in again, from the start and in one browser.',
+  },
+  {
+    code: 'device_code_pending',
+    names: ['authorization_pending'],
+    what: 'the user has not entered the code yet',
+    remedy: 'Enter the code at the address that is shown.',
+    whoActs: 'operator',
+    retry: 'soon',
+    kind: 'transient',
+  },
+  {
+    code: 'device_code_slow_down',
+    names: ['slow_down'],
+    what: 'the login service wants to be asked more slowly whether the code was entered',
+    remedy: 'Nothing to do: it is asked less often from now on.',
+    whoActs: 'microsoft',
+    retry: 'soon',
+    kind: 'transient',
+  },
+  {
+    ...byOperator,
+    code: 'device_code_expired',
+    numbers: [70020],
+    names: ['expired_token', 'code_expired'],
+    what: 'the code was not entered in time',
+    remedy: 'Run the command again and enter the new code: entra-sync partner sign-in.',
+  },
+  {
+    ...byOperator,
+    code: 'consent_declined',
+    names: ['authorization_declined'],
+    what: 'the user declined the sign-in',
+    remedy: 'Sign in again and accept what Microsoft asks for.',
+  },
+  {
+    ...byOperator,
     code: 'interaction_required',
     what: 'the login service wants the user to do something more',
     remedy:

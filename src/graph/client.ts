@@ -42,27 +42,54 @@ export interface GraphClient {
   claims(options?: { signal?: AbortSignal | undefined }): Promise<TokenClaims | null>
 }
 
+/** What only a signed-in user is let do: the sync reads. Both are safe to repeat, since Graph tells what is there or gone. */
+export interface GraphWriter {
+  post(path: string, body: object, options?: { signal?: AbortSignal | undefined }): Promise<unknown>
+  patch(path: string, body: object, options?: { signal?: AbortSignal | undefined }): Promise<void>
+  delete(path: string, options?: { signal?: AbortSignal | undefined }): Promise<void>
+}
+
 /** A client of one Entra tenant out of what the process shares (tokens, gates). */
-export function createClient(context: ClientContext): GraphClient {
+export function createClient(context: ClientContext): GraphClient & GraphWriter {
   const { graphUrl, entraTenantId } = context
   const sdk = Client.initWithMiddleware({
     baseUrl: `${graphUrl}/`,
     middleware: middlewareChain(context),
   })
 
-  async function send(call: Call, headers: Record<string, string>, body?: unknown): Promise<unknown> {
+  async function send(
+    call: Call,
+    headers: Record<string, string>,
+    body?: unknown,
+    method: 'get' | 'post' | 'patch' | 'delete' = body === undefined ? 'get' : 'post',
+  ): Promise<unknown> {
     const request = sdk.api('/').middlewareOptions([call]).headers(headers).responseType(ResponseType.RAW)
     try {
-      if (body === undefined) await request.get()
-      else await request.post(body)
+      await (method === 'post' || method === 'patch' ? request[method](body) : request[method]())
     } catch (wrapped) {
       throw call.error ?? wrapped
     }
     return call.result
   }
 
-  const client: GraphClient = {
+  async function write(
+    method: 'post' | 'patch' | 'delete',
+    path: string,
+    body: object | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    const headers = {
+      Accept: 'application/json',
+      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+    }
+    return send(new Call(graphLink(graphUrl, path), 'json', signal), headers, body, method)
+  }
+
+  const client: GraphClient & GraphWriter = {
     entraTenantId,
+    post: (path, body, { signal } = {}) => write('post', path, body, signal),
+    patch: async (path, body, { signal } = {}) => void (await write('patch', path, body, signal)),
+    delete: async (path, { signal } = {}) => void (await write('delete', path, undefined, signal)),
     usage: context.usage,
     get: async (pathOrLink, options = {}) =>
       send(new Call(graphLink(graphUrl, pathOrLink), 'json', options.signal), {

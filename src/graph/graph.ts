@@ -1,9 +1,9 @@
 import type { Log } from '../log.ts'
-import { createClient, type GraphClient } from './client.ts'
+import { createClient, type GraphClient, type GraphWriter } from './client.ts'
 import { tenantIdOf } from './discovery.ts'
 import { createGates } from './gates.ts'
 import { defaultLimits, defaultTimings, type GraphLimits, type GraphTimings } from './timings.ts'
-import { createTokens, type AppCredentials } from './tokens.ts'
+import { createTokens, type AppCredentials, type Token, type Tokens } from './tokens.ts'
 
 export interface Graph {
   /** A client of one tenant for one run. Tokens and throttling are shared by all of a process. */
@@ -21,6 +21,48 @@ export interface GraphOptions {
   log: Log
   timings?: Partial<GraphTimings>
   limits?: Partial<GraphLimits>
+}
+
+/** A client that acts as a signed-in user, whose token `tokenFor` brings; it is kept for this client alone. */
+export type UserGraph = (
+  entraTenantId: string,
+  tokenFor: (signal?: AbortSignal) => Promise<{ value: string; expiresAt: number }>,
+) => GraphClient & GraphWriter
+
+/** Opens Graph for signed-in users. What holds one of them (throttling) holds all of the process in that tenant. */
+export function createUserGraph(options: Omit<GraphOptions, 'appFor'>): UserGraph {
+  const timings = { ...defaultTimings, ...options.timings }
+  const limits = { ...defaultLimits, ...options.limits }
+  const gates = createGates()
+  return (entraTenantId, tokenFor) =>
+    createClient({
+      entraTenantId,
+      graphUrl: new URL(options.cloud.graphUrl).origin,
+      tokens: userTokens(tokenFor),
+      gates,
+      timings,
+      limits,
+      usage: { requests: 0, resourceUnits: 0, throttledMs: 0, retries: 0 },
+      log: options.log,
+    })
+}
+
+function userTokens(
+  tokenFor: (signal?: AbortSignal) => Promise<{ value: string; expiresAt: number }>,
+): Tokens {
+  let kept: Token | null = null
+  const forget = () => void (kept = null)
+  return {
+    async get(_, signal) {
+      if (kept !== null && Date.now() < kept.expiresAt - 60_000) return kept
+      const { value, expiresAt } = await tokenFor(signal)
+      kept = { value, expiresAt, renewAt: expiresAt, obtainedAt: Date.now() }
+      return kept
+    },
+    drop: (_, token) => void (kept === token && forget()),
+    forget,
+    clear: forget,
+  }
 }
 
 /** Opens the way to one Microsoft cloud. URLs are https origins without a path. */

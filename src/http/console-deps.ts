@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Config } from '../config.ts'
+import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import type { Database } from '../db/tables.ts'
 import type { ConfiguredGraph } from '../graph-of-config.ts'
 import type { Queues } from '../jobs/queues.ts'
@@ -13,6 +14,7 @@ export interface ConsoleDeps {
   jobs: Queues
   graph: ConfiguredGraph
   keyRing: KeyRing
+  preconsent: PreconsentContext
   http: Config['http']
   defaultApp: Config['defaultApp']
   /** SYNC_INTERVAL in milliseconds. */

@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { appsInside } from '../consent/offboard/grants.ts'
+import { appsInside, type RevokeGrants } from '../consent/offboard/grants.ts'
 import { offboard, type OffboardReport } from '../consent/offboard/offboard.ts'
 import { planOffboard, type OffboardPlan } from '../consent/offboard/plan.ts'
+import { revokeGrants } from '../consent/preconsent/revoke.ts'
 import type { ConsoleDeps } from './console-deps.ts'
 
 export const offboardInput = z.strictObject({
@@ -23,10 +24,14 @@ export async function offboardPlan(
  * which the command writes. @throws as `offboard`
  */
 export function offboardNow(
-  { db, graph, log }: ConsoleDeps,
+  { db, graph, log, preconsent }: ConsoleDeps,
   entraTenantId: string,
   asked: z.output<typeof offboardInput>,
   actor: string,
 ): Promise<OffboardReport> {
-  return offboard({ db, graph, log }, { entraTenantId, actor, archiveFile: null, ...asked })
+  const revoke: RevokeGrants = (id, clientId, signal) => revokeGrants(preconsent, id, clientId, signal)
+  return offboard(
+    { db, graph, log, revokeGrants: revoke },
+    { entraTenantId, actor, archiveFile: null, ...asked },
+  )
 }

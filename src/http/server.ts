@@ -18,6 +18,7 @@ import { liveness, readiness, watchEventLoop, type Check, type HealthDeps } from
 import { createMetrics } from './metrics.ts'
 import { addConsole } from './pages/console.ts'
 import { failureAnswer } from './pages/failure-page.ts'
+import { addPartnerSignIn, answerPartnerSignIn } from './partner-sign-in.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
 
@@ -113,7 +114,12 @@ export async function createRoutes(
   addSignIn(app, access, deps.log)
   addApi(app, deps)
   addConsole(app, deps)
-  addConsent(app, deps, access.secure)
+  addPartnerSignIn(app, deps, access.secure)
+  addConsent(
+    app,
+    { answerPartnerSignIn: (context) => answerPartnerSignIn(context, deps, access.secure), ...deps },
+    access.secure,
+  )
   app.route(dashboardPath, createDashboard(deps))
 
   app.notFound((context) =>

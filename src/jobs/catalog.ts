@@ -53,6 +53,15 @@ export const catalog = {
       expectSoon: z.boolean().optional(),
     }),
   },
+  'preconsent-customer': {
+    queue: 'control',
+    payload: z.strictObject({
+      entraTenantId,
+      requestedBy: z.string().trim().min(1).max(200).optional(),
+      /** Set on our own wake-ups: what was asked for stands in `preconsents`, and nothing else is begun. */
+      wakeUp: z.boolean().optional(),
+    }),
+  },
   housekeeping: { queue: 'control', payload: z.strictObject({}) },
 } as const satisfies Record<string, JobEntry>
 

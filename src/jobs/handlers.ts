@@ -2,6 +2,7 @@ import type { AppCheckContext } from '../consent/apps/check-app.ts'
 import type { Handlers } from './catalog.ts'
 import { discoverCustomersJob, type DiscoveryJobContext } from './discover-customers.ts'
 import { housekeeping } from './housekeeping.ts'
+import { preconsentCustomerJob, type PreconsentJobContext } from './preconsent-customer.ts'
 import { syncTenant, type SyncJobContext } from './sync-tenant.ts'
 import { verifyConsent, type ProofJobContext } from './verify-consent.ts'
 import { tickJob, type TickResult } from './tick.ts'
@@ -10,17 +11,27 @@ export interface HandlerContext {
   sync: SyncJobContext
   discovery: DiscoveryJobContext
   consent: ProofJobContext
+  preconsent: PreconsentJobContext
   apps?: AppCheckContext
   tick(): Promise<TickResult>
 }
 
 /** The handlers of all jobs, bound to what they need. */
-export function createHandlers({ sync, discovery, consent, apps, tick }: HandlerContext): Handlers {
+export function createHandlers({
+  sync,
+  discovery,
+  consent,
+  preconsent,
+  apps,
+  tick,
+}: HandlerContext): Handlers {
   return {
     'sync-tenant': (payload, job) => syncTenant(sync, payload, job),
     'discover-customers': (payload, job) => discoverCustomersJob(discovery, payload, job),
     'verify-consent': (payload, job) => verifyConsent(consent, payload, job),
+    'preconsent-customer': (payload, job) => preconsentCustomerJob(preconsent, payload, job),
     tick: () => tickJob(tick),
-    housekeeping: (_, job) => housekeeping({ db: sync.sync.db, apps }, job),
+    housekeeping: (_, job) =>
+      housekeeping({ db: sync.sync.db, apps, preconsent: preconsent.preconsent }, job),
   }
 }

@@ -4,6 +4,8 @@ import { checkApps } from '../consent/apps/check-apps.ts'
 import { refreshCredentialProblems } from '../consent/apps/credential-expiry.ts'
 import { refreshGdapProblems } from '../consent/customers/gdap-problems.ts'
 import { deleteOldRequests, deleteOldTickets } from '../consent/grants/clean-up.ts'
+import type { PreconsentContext } from '../consent/preconsent/context.ts'
+import { deleteOldSignInRequests, keepPreconsent } from '../consent/preconsent/housekeeping.ts'
 import type { Database } from '../db/tables.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
@@ -12,6 +14,8 @@ export interface HousekeepingContext {
   db: Kysely<Database>
   /** The way to the app registrations; none = they are not checked here. */
   apps?: AppCheckContext | undefined
+  /** Partner sign-ins to refresh and bootstrap grants to take back; none = not from here. */
+  preconsent?: PreconsentContext | undefined
 }
 
 /** Rows a statement: short transactions, since syncs write the same tables. */
@@ -25,9 +29,12 @@ const runDays = 90
  * Drops what nobody needs any more: runs after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
  * Links for consent that have ended, and the states of admin consents a day later. Reads the registrations of apps,
- * daily; opens and closes the problems of credentials and GDAP relationships that end.
+ * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of credentials and GDAP relationships that end.
  */
-export async function housekeeping({ db, apps }: HousekeepingContext, job: JobHelpers): Promise<Verdict> {
+export async function housekeeping(
+  { db, apps, preconsent }: HousekeepingContext,
+  job: JobHelpers,
+): Promise<Verdict> {
   const steps: [string, () => Promise<number>][] = [
     ['persons', () => purgePersons(db)],
     ['groups', () => purgeGroups(db)],
@@ -36,6 +43,7 @@ export async function housekeeping({ db, apps }: HousekeepingContext, job: JobHe
     ['applied removals', () => deleteAppliedRemovals(db)],
     ['consent links', () => deleteOldTickets(db, batch)],
     ['consent states', () => deleteOldRequests(db, batch)],
+    ['sign-in states', () => deleteOldSignInRequests(db, batch)],
   ]
   const counts: string[] = []
   for (const [what, step] of steps) {
@@ -47,11 +55,12 @@ export async function housekeeping({ db, apps }: HousekeepingContext, job: JobHe
     counts.push(`${total} ${what}`)
   }
   const checked = apps === undefined ? 0 : await checkApps(apps, job.signal)
+  const kept = preconsent === undefined ? '' : `; ${await keepPreconsent(preconsent, job.signal)}`
   const expiring = await refreshCredentialProblems(db)
   const relationships = await refreshGdapProblems(db)
   return {
     job: 'completed',
-    result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships`,
+    result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships${kept}`,
     again: 'never',
   }
 }

@@ -6,14 +6,15 @@ export interface TickResult {
   healed: number
   discoveries: number
   proofs: number
+  preconsents: number
 }
 
 /** Runs one tick. The scheduler's own code comes in as a function: jobs don't know the scheduler. */
 export async function tickJob(runTick: () => Promise<TickResult>): Promise<Verdict> {
-  const { due, healed, discoveries, proofs } = await runTick()
+  const { due, healed, discoveries, proofs, preconsents } = await runTick()
   return {
     job: 'completed',
-    result: `${due} due, ${healed} woken again, ${discoveries} discoveries, ${proofs} proofs of consent`,
+    result: `${due} due, ${healed} woken again, ${discoveries} discoveries, ${proofs} proofs of consent, ${preconsents} pre-consents`,
     again: 'never',
   }
 }

@@ -3,6 +3,8 @@ import { takeDueProofs } from '../consent/grants/due.ts'
 import type { Database } from '../db/tables.ts'
 import { priorities } from '../jobs/catalog.ts'
 import { enqueueDiscovery, enqueueDueProofs, enqueueSync, makeDue, type SyncWakeUp } from '../jobs/enqueue.ts'
+import { enqueuePreconsents } from '../jobs/enqueue-preconsents.ts'
+import { takeLost } from '../consent/preconsent/rows.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { TickResult } from '../jobs/tick.ts'
 import { requestSync } from '../sync/requests.ts'
@@ -20,6 +22,9 @@ export interface TickContext {
 
 /** Entra tenants a tick; the rest is due at the next one, seconds later. */
 const batch = 500
+
+/** A step of a pre-consent takes a minute or two at most; one that nobody is at for longer has lost its job. */
+const lostAfterMs = 5 * 60_000
 
 /**
  * Asks for what is due and wakes again what lost its wake-up. Any number of processes may tick at once: due rows are
@@ -44,7 +49,15 @@ export async function runTick(context: TickContext): Promise<TickResult> {
   for (const partner of partners) await enqueueDiscovery(context.queues, partner, 'schedule')
   const proofs = await takeDueProofs(context.db, context.defaultClientId ?? null)
   await enqueueDueProofs(context.queues, proofs)
-  return { due: due.length, healed: healed.length, discoveries: partners.length, proofs: proofs.length }
+  const preconsents = await takeLost(context.db, lostAfterMs)
+  await enqueuePreconsents(context.queues, preconsents, 'schedule')
+  return {
+    due: due.length,
+    healed: healed.length,
+    discoveries: partners.length,
+    proofs: proofs.length,
+    preconsents: preconsents.length,
+  }
 }
 
 interface DueRow {

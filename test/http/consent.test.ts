@@ -4,8 +4,11 @@ import { addSecret, registerOwnApp } from '../../simulator/registrations.ts'
 import { secretCredential } from '../../src/consent/apps/new-credential.ts'
 import { setCustomLevel } from '../../src/consent/apps/permission-level.ts'
 import { createTicket } from '../../src/consent/grants/tickets.ts'
+import type { Payload } from '../../src/jobs/catalog.ts'
+import { verifyConsent } from '../../src/jobs/verify-consent.ts'
 import { openKeyRing } from '../../src/key-ring.ts'
-import { cookie, openConsentVisits } from './consent-visits.ts'
+import { log } from '../consent/cloud.ts'
+import { cookie, openConsentVisits, type ConsentVisits } from './consent-visits.ts'
 import { jobsOf } from './start.ts'
 
 const required = ['User.Read.All', 'GroupMember.Read.All', 'LicenseAssignment.Read.All']
@@ -94,6 +97,33 @@ async function ownApp(visits: Visits): Promise<string> {
   })
   return registration.clientId
 }
+
+/** The job, run here. */
+async function verify(visits: ConsentVisits, payload: Payload<'verify-consent'>) {
+  const context = { proof: visits.context, queues: visits.server.queues }
+  const signal = AbortSignal.timeout(30_000)
+  return verifyConsent(context, payload, {
+    id: '1',
+    log,
+    signal,
+    progress() {},
+    updatePayload: async () => {},
+  })
+}
+
+test('once GDAP has ended the schedule asks Microsoft nothing any more; somebody who asks for a proof gets it', async () => {
+  const visits = await openConsentVisits()
+  const { customer } = visits
+  await sql`update gdap_relationships set status = 'terminated'`.execute(visits.db)
+  expect(await verify(visits, { entraTenantId: customer })).toMatchObject({
+    result: 'not proved: gdap_ended',
+  })
+  expect(await visits.row()).toBeUndefined()
+  expect(await verify(visits, { entraTenantId: customer, requestedBy: 'ada' })).toMatchObject({
+    result: `${visits.cloud.clientId}: granted`,
+  })
+  expect(await visits.status()).toMatchObject({ state: 'gdap_ended', scheduled: false })
+})
 
 describe('consent', () => {
   test('never consented, then given: granted, on record, its first sync asked for at once', async () => {
@@ -213,6 +243,8 @@ describe('consent', () => {
       { entraTenantId: visits.customer, requestedBy: 'consent', expectSoon: true },
     ])
     expect(await visits.row()).toMatchObject({ status: null, waiting_since: expect.any(Date) })
+    await verify(visits, { entraTenantId: visits.customer, requestedBy: 'consent', expectSoon: true })
+    expect(await visits.row()).toMatchObject({ status: 'granted', method: 'admin_consent' })
   })
 
   test('declined: an error is an error, though admin_consent=True stands beside it', async () => {

@@ -8,6 +8,7 @@ import { payloadSchemas } from '../../src/jobs/catalog.ts'
 import { openQueues } from '../../src/jobs/queues.ts'
 import { openKeyRing } from '../../src/key-ring.ts'
 import { createLog } from '../../src/log.ts'
+import { openPreconsent } from '../../src/preconsent-of-config.ts'
 import { testDatabase } from '../harness/database.ts'
 
 /** Where Microsoft is for tests without the simulated cloud. */
@@ -50,6 +51,7 @@ export async function startTestHttp(
     jobs: queues,
     graph,
     keyRing: await openKeyRing(config),
+    preconsent: await openPreconsent(config, database.db, graph, log),
     defaultApp: config.defaultApp,
     cloud: config.cloud,
     payloadSchemas: payloadSchemas(),

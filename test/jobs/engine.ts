@@ -3,6 +3,9 @@ import { sql } from 'kysely'
 import type { Job } from 'bullmq'
 import { readRequest, type RequestState } from '../../src/db/requests.ts'
 import type { Handlers, QueueName } from '../../src/jobs/catalog.ts'
+import { defaultPreconsentTimings } from '../../src/consent/preconsent/context.ts'
+import { createUserGraph } from '../../src/graph/graph.ts'
+import { createUserTokens } from '../../src/graph/user-tokens.ts'
 import { createHandlers } from '../../src/jobs/handlers.ts'
 import type { Backend } from '../../src/jobs/queue-connection.ts'
 import { startWorker, type RunningWorker } from '../../src/jobs/worker.ts'
@@ -74,6 +77,30 @@ export async function startEngine(backend: Backend, sizes: number[]): Promise<En
             forgetTokens: opened.graph.forgetTokens,
             wantedAppFor: async () => opened.cloud.clientId,
           },
+        },
+        queues,
+      },
+      preconsent: {
+        preconsent: {
+          db: database.db,
+          ring: [],
+          users: createUserTokens(opened.cloud.origin),
+          userGraph: createUserGraph({
+            cloud: { loginUrl: opened.cloud.origin, graphUrl: opened.cloud.origin },
+            log,
+          }),
+          partnerCenter: null,
+          resources: { partnerCenter: opened.cloud.origin, graph: opened.cloud.origin },
+          graph: {
+            asApp: () => ({ forTenant: opened.graph.forTenant, close: () => {} }),
+            forgetTokens: opened.graph.forgetTokens,
+            wantedAppFor: async () => opened.cloud.clientId,
+            credentialsFor: async () => [
+              { clientId: opened.cloud.clientId, secret: opened.cloud.clientSecret },
+            ],
+          },
+          log,
+          timings: defaultPreconsentTimings,
         },
         queues,
       },

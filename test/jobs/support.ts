@@ -95,6 +95,7 @@ export function handlersWith(some: Partial<Handlers>): Handlers {
     'sync-tenant': unexpected,
     'discover-customers': unexpected,
     'verify-consent': unexpected,
+    'preconsent-customer': unexpected,
     tick: unexpected,
     housekeeping: unexpected,
     ...some,

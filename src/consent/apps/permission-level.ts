@@ -228,6 +228,9 @@ async function wakeFailed(db: Transaction<Database>, entraTenantId: string): Pro
     where ${entraTenantId} in (entra_tenant_id, partner_entra_tenant_id) and consecutive_failures > 0`.execute(
     db,
   )
+  // Another app may be shown customers that this one was not.
+  await sql`update entra_sync.entra_tenants set next_discovery_at = now()
+    where entra_tenant_id = ${entraTenantId} and next_discovery_at > now()`.execute(db)
   await sql`
     update entra_sync.consents c set next_proof_at = now() from entra_sync.entra_tenants e
     where e.entra_tenant_id = c.entra_tenant_id

@@ -39,12 +39,14 @@ const names: ReadonlyMap<string, string> = new Map([
 ])
 
 const globalAdministrator = '62e90394-69f5-4237-9190-012177145e10'
-const mayConsent = [
+/** Each of them may consent to an app in a customer's directory. */
+export const mayConsent: readonly string[] = [
   '9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3',
   '158c047a-c907-4556-b7ef-446551a6b5f7',
   globalAdministrator,
 ]
-const mayGrant = ['e8611ab8-c189-46e8-94e1-60213ab1f814', globalAdministrator]
+/** Each of them may grant application permissions of Graph. */
+export const mayGrant: readonly string[] = ['e8611ab8-c189-46e8-94e1-60213ab1f814', globalAdministrator]
 
 /** Whether the relationships that count hold the two roles that pre-consent needs, or what stands for them. */
 export interface PreConsentRoles {
@@ -63,7 +65,7 @@ export function rolesOf(templateIds: Iterable<string>): DirectoryRole[] {
 }
 
 export function preConsentRoles(roles: readonly DirectoryRole[]): PreConsentRoles {
-  const holds = (wanted: string[]) => roles.some(({ templateId }) => wanted.includes(templateId))
+  const holds = (wanted: readonly string[]) => roles.some(({ templateId }) => wanted.includes(templateId))
   return { applicationAdministrator: holds(mayConsent), privilegedRoleAdministrator: holds(mayGrant) }
 }
 

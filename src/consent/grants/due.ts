@@ -3,6 +3,12 @@ import type { Database } from '../../db/tables.ts'
 
 /** Entra tenants taken at once; the rest a tick later. */
 const batch = 100
+/**
+ * Once the last relationship with a customer has ended nothing is read there any more, by our own decision; a probe is a
+ * read. `next_proof_at` stays in the past meanwhile, so that consent is proved as soon as there is a relationship again.
+ */
+const mayBeRead = sql`(e.partner_entra_tenant_id is null or exists (
+  select from entra_sync.gdap_status g where g.entra_tenant_id = e.entra_tenant_id and g.active))`
 /** A proof that was asked for and never ended is asked for again after this long. */
 const claim = sql`interval '10 minutes'`
 
@@ -30,6 +36,7 @@ export async function takeDueProofs(
       join entra_sync.entra_tenants e using (entra_tenant_id)
       left join entra_sync.consent_status s using (entra_tenant_id)
       where c.next_proof_at <= now() and e.gone_at is null and e.offboarded_at is null and e.sync_enabled
+        and ${mayBeRead}
         and (c.status = 'granted' or c.app_id = coalesce(s.wanted_app_id, ${defaultClientId}::uuid))
       order by c.next_proof_at limit ${batch} for no key update of c skip locked)
     returning entra_tenant_id as "entraTenantId",
@@ -47,7 +54,7 @@ async function takeUnproved(db: Kysely<Database>, defaultClientId: string | null
     left join entra_sync.app_registrations w on coalesce(p.permission_level, e.permission_level) = 'custom'
       and w.entra_tenant_id = coalesce(p.entra_tenant_id, e.entra_tenant_id)
       and coalesce(p.app_id, e.app_id) in (w.app_id, w.client_id)
-    where e.gone_at is null and e.offboarded_at is null and e.sync_enabled
+    where e.gone_at is null and e.offboarded_at is null and e.sync_enabled and ${mayBeRead}
       and coalesce(w.client_id, ${defaultClientId}::uuid) is not null
       and (e.partner_entra_tenant_id is not null
         or exists (select from entra_sync.tenant_links l where l.entra_tenant_id = e.entra_tenant_id))

@@ -11,6 +11,7 @@ import { openApi } from './openapi.ts'
 import { permissionLevelRoutes } from './permission-level.ts'
 import { recordRoutes } from './records.ts'
 import { parsed } from '../input.ts'
+import { preconsentRoutes } from './preconsent.ts'
 import type { Route } from './route.ts'
 import { tenantRoutes } from './tenants.ts'
 
@@ -23,6 +24,7 @@ export const apiRoutes: readonly Route[] = [
   ...consentRoutes,
   ...customerRoutes,
   ...tenantRoutes,
+  ...preconsentRoutes,
   ...offboardRoutes,
   ...recordRoutes,
 ]

@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import { z } from 'zod'
+import { EntraSyncError } from '../../errors.ts'
 import type { HttpEnv } from '../access.ts'
 import type { ConsoleDeps } from '../console-deps.ts'
 import { parsed, uuid } from '../input.ts'
@@ -27,6 +28,15 @@ export interface ConsoleContext {
 
 /** Fields of a form; a field that occurs more than once, or holds a file, is what hono makes of it. */
 export type Form = Record<string, unknown>
+
+/** A page that only operators get. @throws kind `not_permitted`, code `forbidden` */
+export function requireOperator(operator: boolean): void {
+  if (operator) return
+  throw new EntraSyncError('not_permitted', 'A viewer may not do this.', {
+    code: 'forbidden',
+    remedy: 'Sign in with an operator token.',
+  })
+}
 
 const param = z.object({ id: uuid })
 

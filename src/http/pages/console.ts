@@ -13,6 +13,7 @@ import { createFlashes, type Flash } from './flashes.ts'
 import { addLevelForms } from './level-forms.ts'
 import { addOffboardPage } from './offboard.ts'
 import { addOverview } from './overview.ts'
+import { addPreconsentPage } from './preconsent.ts'
 import { addProblemsPage } from './problems.ts'
 import { shell } from './shell.ts'
 import { addStylesheet } from './stylesheet.ts'
@@ -64,6 +65,7 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
   addLevelForms(console)
   addOffboardPage(console)
   addCustomersPage(console)
+  addPreconsentPage(console)
   addTenantsPage(console)
   addTenantPage(console)
   addProblemsPage(console)

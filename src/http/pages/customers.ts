@@ -137,6 +137,7 @@ const withChosen = html`<div class="chosen">
     </select>
   </label>
   <button class="main" form="chosen">Import the chosen ones</button>
+  <button form="chosen" formmethod="get" formaction="/preconsent/preflight">Pre-consent …</button>
 </div>`
 
 function toldOfImport({ imported, already, linked = [], left = [] }: ImportResult): Flash {

@@ -16,6 +16,7 @@ export interface Page {
 const entries = [
   ['/', 'Overview'],
   ['/customers', 'Customers'],
+  ['/preconsent', 'Pre-consent'],
   ['/tenants', 'Tenants'],
   ['/problems', 'Problems'],
   ['/audit', 'Audit log'],

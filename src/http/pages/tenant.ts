@@ -7,7 +7,7 @@ import { EntraSyncError } from '../../errors.ts'
 import type { HttpEnv } from '../access.ts'
 import { parsed } from '../input.ts'
 import { linkNow, unlinkNow } from '../link-acts.ts'
-import { idOf, type ConsoleContext } from './console-context.ts'
+import { idOf, requireOperator, type ConsoleContext } from './console-context.ts'
 import { linkPreview } from './link-preview.ts'
 import { facts, name, nothing, number, pill, type Markup } from './parts.ts'
 import { domainsOf } from './tenants.ts'
@@ -31,7 +31,7 @@ export function addTenantPage({ deps, page, act }: ConsoleContext): void {
   })
 
   page('/tenants/:id/link', '/tenants', async (context, operator) => {
-    if (!operator) throw forbidden()
+    requireOperator(operator)
     const tenant = await read(context)
     const { to, domains } = parsed(linkForm, context.req.query())
     const given = { entraTenant: to, domains, preview: true, confirmed: false }
@@ -47,7 +47,7 @@ export function addTenantPage({ deps, page, act }: ConsoleContext): void {
     return { title: `Link ${tenant.name}`, body }
   })
   page('/tenants/:id/unlink', '/tenants', async (context, operator) => {
-    if (!operator) throw forbidden()
+    requireOperator(operator)
     const tenant = await read(context)
     const { domains } = parsed(unlinkForm, context.req.query())
     const change = await unlinkNow(deps, tenant.tenantId, { domains, preview: true, confirmed: false }, '')
@@ -102,13 +102,6 @@ function moved(word: string, { changed, moves }: LinkChange): string {
   if (!changed) return 'It was like this already.'
   const persons = moves.reduce((all, move) => all + move.persons, 0)
   return persons === 0 ? `${word}.` : `${word}: ${number(persons)} persons moved.`
-}
-
-function forbidden(): EntraSyncError {
-  return new EntraSyncError('not_permitted', 'A viewer may not do this.', {
-    code: 'forbidden',
-    remedy: 'Sign in with an operator token.',
-  })
 }
 
 function tenantPage(tenant: TenantEntry, operator: boolean): Markup {

@@ -94,6 +94,23 @@ test.each([
   expect(await taken()).toEqual([])
 })
 
+test('customers whose last relationship has ended are asked nothing, and at once when there is one again', async () => {
+  const partner = randomUUID()
+  await sql`insert into entra_tenants (entra_tenant_id) values (${partner})`.execute(database.db)
+  const [proved, unproved] = [await linked(), await linked()]
+  await sql`update entra_tenants set partner_entra_tenant_id = ${partner} where entra_tenant_id <> ${partner}`.execute(
+    database.db,
+  )
+  await consent(proved, defaultApp, 'granted', '-1 second')
+  for (const id of [proved, unproved]) {
+    await sql`insert into gdap_relationships (relationship_id, partner_entra_tenant_id, entra_tenant_id, status)
+      values (${id}, ${partner}, ${id}, 'terminated')`.execute(database.db)
+  }
+  expect(await taken()).toEqual([])
+  await sql`update gdap_relationships set status = 'active'`.execute(database.db)
+  expect(await taken()).toEqual([proved, unproved].toSorted())
+})
+
 test('housekeeping deletes links that have ended, and states a day later', async () => {
   const id = await linked()
   for (const end of ['-1 second', '1 hour']) {

@@ -192,7 +192,7 @@ test('another directory answers: nothing is stored but the problem', async () =>
   expect(await cloud.problems()).toEqual([])
 })
 
-test('a change of the level or of its credentials has the consent of all who follow proved now', async () => {
+test('a change of the level or of its credentials has the consent of all who follow proved, and customers read, now', async () => {
   const cloud = await openConsentCloud()
   await cloud.prove()
   const due = async () =>
@@ -200,8 +200,12 @@ test('a change of the level or of its credentials has the consent of all who fol
       await sql<{ due: boolean }>`select next_proof_at <= now() as due from consents`.execute(cloud.db)
     ).rows.map((row) => row.due)
   expect(await due()).toEqual([false])
+  await sql`update entra_tenants set next_discovery_at = now() + interval '6 hours'`.execute(cloud.db)
   await setDefaultLevel(cloud.db, { entraTenantId: cloud.partner, actor: 'test' })
   expect(await due()).toEqual([true])
+  const { rows } = await sql`
+    select entra_tenant_id as id from entra_tenants where next_discovery_at <= now()`.execute(cloud.db)
+  expect(rows).toEqual([{ id: cloud.partner }])
 })
 
 test('a token that cannot be decoded is no fault: the probes tell', async () => {
