@@ -48,7 +48,9 @@ function scriptOf(blocks: Block[]): string {
     bin/entra-sync status --json > "$TMPDIR/status.json"
     bin/entra-sync consent list --json > "$TMPDIR/consent.json"
     cp "$REHEARSAL/cloud.json" "$DATA_DIR/postgres.json" "$TMPDIR/"`
-  const parts = blocks.map(({ heading, code }) => (heading === 'A customer leaves' ? `${look}\n${code}` : code))
+  const parts = blocks.map(({ heading, code }) =>
+    heading === 'A customer leaves' ? `${look}\n${code}` : code,
+  )
   return ['set -euo pipefail', ...parts].join('\n')
 }
 
