@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { expect, onTestFinished, test } from 'vitest'
 import { commandLine } from '../../src/command-line/program.ts'
-import { permissions } from '../../src/permissions.ts'
+import { delegatedPermissions, permissions } from '../../src/permissions.ts'
 
 interface Block {
   /** Of the `###` heading that it stands under. */
@@ -46,10 +46,11 @@ function listens(port: number): Promise<boolean> {
 function scriptOf(blocks: Block[]): string {
   const look = `
     bin/entra-sync status --json > "$TMPDIR/status.json"
-    bin/entra-sync doctor --json > "$TMPDIR/doctor.json"
-    cp "$REHEARSAL/cloud.json" "$DATA_DIR/postgres.json" "$TMPDIR/"
-    echo "$REHEARSAL" > "$TMPDIR/folder"`
-  const parts = blocks.map(({ heading, code }) => (heading === 'The end of it' ? `${look}\n${code}` : code))
+    bin/entra-sync consent list --json > "$TMPDIR/consent.json"
+    cp "$REHEARSAL/cloud.json" "$DATA_DIR/postgres.json" "$TMPDIR/"`
+  const parts = blocks.map(({ heading, code }) =>
+    heading === 'A customer leaves' ? `${look}\n${code}` : code,
+  )
   return ['set -euo pipefail', ...parts].join('\n')
 }
 
@@ -111,6 +112,13 @@ test.each(['Default', 'Custom'])(
       cloud.tenants.map(({ id, users }) => ({ id, state: 'ok', users })).sort(by),
     )
     expect(told).toMatch(/^warn +consent: not given by 1 Entra tenant: Silver Birch Legal$/m)
+    const { consents } = (await read('consent.json')) as { consents: { consent: string; method: string }[] }
+    expect(consents.map(({ consent, method }) => `${consent} by ${method}`).sort()).toEqual([
+      'granted by admin_consent',
+      'granted by admin_consent',
+      'granted by pre_consent',
+    ])
+    expect(told).toMatch(/^Northpeak Dental is offboarded\.$/m)
     expect(/permission level Custom, app/.test(told)).toBe(level === 'Custom')
     expect(told).not.toMatch(/^fail /m)
 
@@ -167,10 +175,13 @@ test('the table of README names every command', async () => {
   expect(missing.map((command) => command.name())).toEqual([])
 })
 
-test('the table of permissions in the guide is that of the code', () => {
-  const rows = guide.split('\n').filter((line) => /^\| `[A-Z][A-Za-z]+\./.test(line))
-  const missing = permissions.filter(
-    ({ name, or }) => !rows.some((row) => row.includes(`| \`${name}\``) && row.includes(or ?? name)),
+test('the tables of permissions in the guide are those of the code', () => {
+  const rows = guide.split('\n').filter((line) => line.startsWith('| `'))
+  const application = permissions.filter(
+    ({ name, or }) => !rows.some((row) => row.startsWith(`| \`${name}\``) && row.includes(or ?? name)),
   )
-  expect(missing.map(({ name }) => name)).toEqual([])
+  const delegated = delegatedPermissions.filter(
+    ({ name, api }) => !rows.some((row) => row.startsWith(`| \`${name}\` | ${api} |`)),
+  )
+  expect([...application, ...delegated].map(({ name }) => name)).toEqual([])
 })
