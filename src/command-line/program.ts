@@ -2,13 +2,14 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { CommandContext } from '../cli/context.ts'
 import { addCustomerCommands } from './customers.ts'
-import { requireSome } from './require-some.ts'
 import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
 import { addOffboardCommand } from './offboard.ts'
 import { addLinkCommands } from './links.ts'
 import { addPreconsentCommands } from './preconsent.ts'
+import { addPermissionLevelCommand } from './permission-level.ts'
 import { addSecretCommands } from './secrets.ts'
+import { addSyncCommands } from './syncing.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
 
@@ -26,26 +27,15 @@ export function commandLine(perform: Perform): Command {
     .configureHelp({ sortSubcommands: false })
     .showHelpAfterError('(entra-sync --help tells what there is)')
     .addHelpText('after', '\nConfiguration comes from environment variables: see README.md.')
-  const ids = 'ids, domains, names or slugs of Entra tenants'
   const json = () => new Option('--json', 'print one JSON document on stdout').default(false)
 
+  program.commandsGroup('The daemon:')
   program
     .command('run')
     .description('Run the daemon until it is stopped: scheduler, worker and HTTP server, or some of them.')
     .option('--only <parts>', `some of ${parts.join(',')}, divided by commas`, parseParts)
     .action(({ only }: { only?: Part[] }) =>
       perform(false, async (context) => (await import('../cli/run.ts')).run(context, only), true),
-    )
-  program
-    .command('demo')
-    .description('Sync a simulated Microsoft cloud with everything embedded, and compare what came out.')
-    .option('--once', 'leave after the first cycle', false)
-    .addOption(new Option('--queue <kind>', 'queue backend').choices(['redis', 'postgres']))
-    .action((options: { once: boolean; queue?: 'redis' | 'postgres' }) =>
-      perform(false, async ({ signal }) => {
-        const { runDemo } = await import('../cli/demo.ts')
-        return runDemo({ once: options.once, queue: options.queue }, signal)
-      }),
     )
   program
     .command('migrate')
@@ -62,6 +52,19 @@ export function commandLine(perform: Perform): Command {
       perform(options.json, async (context) => (await import('../cli/doctor.ts')).doctor(context)),
     )
   program
+    .command('demo')
+    .description('Sync a simulated Microsoft cloud with everything embedded, and compare what came out.')
+    .option('--once', 'leave after the first cycle', false)
+    .addOption(new Option('--queue <kind>', 'queue backend').choices(['redis', 'postgres']))
+    .action((options: { once: boolean; queue?: 'redis' | 'postgres' }) =>
+      perform(false, async ({ signal }) => {
+        const { runDemo } = await import('../cli/demo.ts')
+        return runDemo({ once: options.once, queue: options.queue }, signal)
+      }),
+    )
+
+  program.commandsGroup('From sign-up to first sync:')
+  program
     .command('init')
     .description("Make the MSP's own tenant, linked to the Entra tenant that signed up.")
     .requiredOption('--entra-tenant <id-or-domain>', 'its Entra tenant: the id or any verified domain')
@@ -70,58 +73,17 @@ export function commandLine(perform: Perform): Command {
     .action((options: { name?: string; entraTenant: string; json: boolean }) =>
       perform(options.json, async (context) => (await import('../cli/init.ts')).init(context, options)),
     )
-
+  addPermissionLevelCommand(program, perform, json)
+  addConsentCommands(program, perform, json)
   addCustomerCommands(program, perform, json)
   addLinkCommands(program, perform, json)
   addPreconsentCommands(program, perform, json)
-  program
-    .command('sync')
-    .description('Ask for a sync now.')
-    .argument('[id...]', ids)
-    .option('--all', 'every scheduled Entra tenant', false)
-    .option('--full', 'read everything anew instead of the changes', false)
-    .option('--wait', 'wait until it is done (exit code 3 when something was held or partial)', false)
-    .addOption(json())
-    .action(
-      (
-        given: string[],
-        options: { all: boolean; full: boolean; wait: boolean; json: boolean },
-        command: Command,
-      ) => {
-        requireSome(command, given, options.all)
-        const request = {
-          tenants: options.all ? ('all' as const) : given,
-          full: options.full,
-          wait: options.wait,
-        }
-        return perform(options.json, async (context) =>
-          (await import('../cli/sync.ts')).sync(context, request),
-        )
-      },
-    )
-  for (const [name, description] of [
-    ['pause', 'Stop syncing an Entra tenant; what is there stays.'],
-    ['resume', 'Sync a paused Entra tenant again.'],
-  ] as const) {
-    program
-      .command(name)
-      .description(description)
-      .argument('<id>', ids)
-      .addOption(json())
-      .action((id: string, options: { json: boolean }) =>
-        perform(options.json, async (context) => (await import('../cli/pause.ts'))[name](context, id)),
-      )
-  }
-  program
-    .command('status')
-    .description('Show state, freshness, counts, problems and holds of all Entra tenants, or of one.')
-    .argument('[id]', ids)
-    .addOption(json())
-    .action((id: string | undefined, options: { json: boolean }) =>
-      perform(options.json, async (context) => (await import('../cli/status.ts')).status(context, id)),
-    )
+
+  program.commandsGroup('Every day:')
+  addSyncCommands(program, perform, json)
   addProblemCommands(program, perform, json)
-  addConsentCommands(program, perform, json)
+
+  program.commandsGroup('Rarely:')
   addSecretCommands(program, perform, json)
   addOffboardCommand(program, perform, json)
   return program
