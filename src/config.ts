@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { isatty } from 'node:tty'
 import { z } from 'zod'
-import { knownClouds, type Cloud, type CloudName } from './clouds.ts'
-import { environmentReader, type Problem } from './environment.ts'
+import { knownClouds, type Cloud, type CloudName } from './config/clouds.ts'
+import { environmentReader, type Problem } from './config/environment.ts'
 import { EntraSyncError } from './errors.ts'
-import type { AppCertificate } from './app-certificate.ts'
+import type { AppCertificate } from './config/app-certificate.ts'
 import type { KeyRing } from './key-ring.ts'
 import {
   certificatePem,
@@ -17,7 +17,7 @@ import {
   serverUrl,
   tooShort,
   wholeNumber,
-} from './config-fields.ts'
+} from './config/fields.ts'
 
 export type OpsRole = 'viewer' | 'operator'
 

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { readAppCertificate } from './app-certificate.ts'
+import { readAppCertificate } from './config/app-certificate.ts'
 import type { Config } from './config.ts'
 import {
   credentialPurpose,

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { knownClouds } from './clouds.ts'
+import { knownClouds } from './config/clouds.ts'
 import type { Config } from './config.ts'
 import { defaultPreconsentTimings, type PreconsentContext } from './consent/preconsent/context.ts'
 import type { Database } from './db/tables.ts'

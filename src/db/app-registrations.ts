@@ -106,7 +106,7 @@ async function readApps(
     from apps a cross join reading o
     left join entra_sync.consents c on c.entra_tenant_id = o.entra_tenant_id and c.app_id = a.client_id
     order by coalesce(c.status = 'granted', false) desc, a.wanted desc, c.granted_at desc nulls last,
-      a.owner = o.owner desc nulls last, a.client_id`.execute(db)
+      a.owner = o.owner desc nulls last, a.client_id, a.app_id`.execute(db)
   return rows
 }
 

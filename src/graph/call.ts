@@ -40,14 +40,15 @@ export interface Answer {
  */
 export class Call {
   readonly link: string
-  readonly accept: 'json' | 'text'
+  /** `change`: JSON, or nothing at all with 204, where there is nothing to tell. */
+  readonly accept: 'json' | 'text' | 'change'
   readonly signal: AbortSignal | undefined
   /** Parsed JSON or text of the 2xx answer. */
   result: unknown
   answer: Answer | undefined
   error: unknown
 
-  constructor(link: string, accept: 'json' | 'text', signal: AbortSignal | undefined) {
+  constructor(link: string, accept: 'json' | 'text' | 'change', signal: AbortSignal | undefined) {
     this.link = link
     this.accept = accept
     this.signal = signal

@@ -82,7 +82,7 @@ export function createClient(context: ClientContext): GraphClient & GraphWriter 
       Accept: 'application/json',
       ...(body !== undefined && { 'Content-Type': 'application/json' }),
     }
-    return send(new Call(graphLink(graphUrl, path), 'json', signal), headers, body, method)
+    return send(new Call(graphLink(graphUrl, path), 'change', signal), headers, body, method)
   }
 
   const client: GraphClient & GraphWriter = {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { knownClouds } from '../clouds.ts'
+import { knownClouds } from '../config/clouds.ts'
 import { EntraSyncError } from '../errors.ts'
 import { loginFetch } from './login-transport.ts'
 import { retryAfterMs } from './retry-after.ts'

@@ -55,8 +55,7 @@ export function judgeAnswer(client: ClientContext, context: Context, retryAt?: D
   if (!answer) throw new TypeError('The chain ended without an answer.')
   const resource = pathOf(call.link)
   if (answer.status >= 200 && answer.status < 300) {
-    // 204: a change was made, and there is nothing to tell.
-    if (answer.status === 204) call.result = undefined
+    if (answer.status === 204 && call.accept === 'change') call.result = undefined
     else call.result = call.accept === 'text' ? answer.text : parseJson(answer.text, resource)
     return
   }

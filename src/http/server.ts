@@ -18,7 +18,7 @@ import { liveness, readiness, watchEventLoop, type Check, type HealthDeps } from
 import { createMetrics } from './metrics.ts'
 import { addConsole } from './pages/console.ts'
 import { failureAnswer } from './pages/failure-page.ts'
-import { addPartnerSignIn, answerPartnerSignIn } from './partner-sign-in.ts'
+import { addPartnerSignIn, answerPartnerSignIn } from './consent/partner-sign-in.ts'
 import { createSessions } from './sessions.ts'
 import { addSignIn } from './sign-in.ts'
 

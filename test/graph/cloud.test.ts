@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startCloud, type Cloud } from '../../simulator/cloud.ts'
-import { readAppCertificate } from '../../src/app-certificate.ts'
+import { readAppCertificate } from '../../src/config/app-certificate.ts'
 import type { GraphClient } from '../../src/graph/client.ts'
 import { devicesStart, parseDevices } from '../../src/graph/devices.ts'
 import { asOptional } from '../../src/graph/errors.ts'

@@ -1,10 +1,12 @@
 import { sql } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
+import { refreshSignIns } from '../../src/consent/preconsent/housekeeping.ts'
 import { requestPreconsent, takeLost } from '../../src/consent/preconsent/rows.ts'
 import { enqueuePreconsents } from '../../src/jobs/enqueue-preconsents.ts'
 import { housekeeping } from '../../src/jobs/housekeeping.ts'
 import { preconsentCustomerJob } from '../../src/jobs/preconsent-customer.ts'
 import { startWorker } from '../../src/jobs/worker.ts'
+import { createLog } from '../../src/log.ts'
 import { runTick } from '../../src/scheduler/tick.ts'
 import { openPartnerCloud } from '../consent/preconsent/partner-cloud.ts'
 import { control } from '../simulator/asking.ts'
@@ -131,20 +133,32 @@ test('housekeeping refreshes sign-ins and tells of it', async () => {
   })
 })
 
-test('nothing secret is in jobs or rows', async () => {
+test('nothing secret is in jobs, rows or logs, whether it goes well or not', async () => {
   const jobs = await openJobs('redis')
+  const lines: string[] = []
+  jobs.context.log = createLog(
+    { level: 'trace', pretty: false },
+    { write: (line: string) => void lines.push(line) },
+  )
+  const [, second = ''] = jobs.customers
+  await control(jobs.cloud, 'POST /gdap', { tenantId: second, assignments: [] })
   await jobs.signedIn()
   jobs.work()
-  await requestPreconsent(jobs.db, jobs.target(jobs.customer), 'tester')
-  await enqueuePreconsents(jobs.queues, [jobs.customer], 'operator')
+  for (const id of [jobs.customer, second]) await requestPreconsent(jobs.db, jobs.target(id), 'tester')
+  await enqueuePreconsents(jobs.queues, [jobs.customer, second], 'operator')
   await jobs.ended(jobs.customer)
+  await jobs.ended(second)
+  await control(jobs.cloud, 'POST /partner-user', { user: jobs.user, refuse: 50173 })
+  await sql`update partner_sign_ins set refreshed_at = now() - interval '2 days'`.execute(jobs.db)
+  await refreshSignIns(jobs.context, new AbortController().signal)
   const all = await jobs.queues.control.getJobs(['completed', 'failed', 'active'])
   const { rows } = await sql<{ text: string }>`
     select string_agg(t, ' ') as text from (
       select p::text as t from preconsents p union all select s::text from partner_sign_ins s
       union all select c::text from consents c union all select a::text from audit_log a
       union all select p::text from problems p) x`.execute(jobs.db)
-  const everywhere = JSON.stringify(all.map((job) => job.toJSON())) + (rows[0]?.text ?? '')
+  const everywhere = JSON.stringify(all.map((job) => job.toJSON())) + (rows[0]?.text ?? '') + lines.join('')
+  expect(lines.join('')).toContain('a sign-in of a partner user has ended')
   for (const token of jobs.cloud.signIns.refreshTokens.keys()) expect(everywhere).not.toContain(token)
   expect(everywhere).not.toContain(jobs.cloud.clientSecret)
   expect(everywhere).not.toMatch(/eyJ[\w-]{20}/)

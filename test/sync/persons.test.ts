@@ -84,3 +84,36 @@ test('texts that Postgres refuses arrive without what it refuses', async () => {
   expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({ outcome: 'succeeded' })
   expect(await persons()).toMatchObject([{ display_name: 'ab\ufffdc \\u0000' }])
 })
+
+test('two Entra tenants with the same people, guests and object ids among them, share no row and no adoption', async () => {
+  const other = guid(2, 99)
+  await db.insertInto('entra_tenants').values({ entra_tenant_id: other }).execute()
+  const guest = user(2, {
+    userPrincipalName: 'gast_fabrikam.example#EXT#@contoso.onmicrosoft.com',
+    userType: 'Guest',
+  })
+  await byHand('user1@contoso.example')
+  const there = new Script(other).round('users', [user(1), guest]).round('skus', [sku(1)])
+  await syncOnce(scriptedContext(db, there), other)
+  script.round('users', [user(1), guest])
+  await syncOnce(scriptedContext(db, script), tenant)
+  await db
+    .updateTable('persons')
+    .set({ tags: ['there'] })
+    .where('entra_tenant_id', '=', other)
+    .execute()
+  script.round('users', [user(1, { displayName: 'Renamed' })])
+  await syncOnce(scriptedContext(db, script), tenant)
+  const rows = await db
+    .selectFrom('persons')
+    .select(['entra_tenant_id', 'object_id', 'display_name', 'tags'])
+    .orderBy('entra_tenant_id')
+    .orderBy('object_id')
+    .execute()
+  expect(rows).toEqual([
+    { entra_tenant_id: tenant, object_id: guid(1, 1), display_name: 'Renamed', tags: ['by hand'] },
+    { entra_tenant_id: tenant, object_id: guid(2, 1), display_name: 'User 2', tags: [] },
+    { entra_tenant_id: other, object_id: guid(1, 1), display_name: 'User 1', tags: ['there'] },
+    { entra_tenant_id: other, object_id: guid(2, 1), display_name: 'User 2', tags: ['there'] },
+  ])
+})

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { sql, type Kysely } from 'kysely'
-import { readAppCertificate } from '../../app-certificate.ts'
+import { readAppCertificate } from '../../config/app-certificate.ts'
 import { credentialPurpose } from '../../db/app-registrations.ts'
 import type { Database } from '../../db/tables.ts'
 import { isEntraSyncError } from '../../errors.ts'

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { readAppCertificate } from '../../app-certificate.ts'
+import { readAppCertificate } from '../../config/app-certificate.ts'
 import { EntraSyncError } from '../../errors.ts'
 
 /** A credential as an operator gives it, checked; `text` is the secret or the PEM of key and certificate. */

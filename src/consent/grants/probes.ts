@@ -42,17 +42,18 @@ export const requiredPermissions: readonly string[] = permissions
 
 /**
  * Asks Microsoft what the app of `client` can do in its Entra tenant. The tenant is proved by /organization, and by
- * the token's `tid` where it can be decoded.
+ * the token's `tid` where it can be decoded; there its `appid` proves the app, too.
  * @throws EntraSyncError when there is no verdict: credential, policy or passing fault; kind `wrong_tenant` when
  * another directory answers.
  */
 export async function probe(
   client: GraphClient,
-  { partner, signal }: { partner: boolean; signal?: AbortSignal | undefined },
+  { clientId, partner, signal }: { clientId: string; partner: boolean; signal?: AbortSignal | undefined },
 ): Promise<Findings> {
   try {
     const claims = await client.claims({ signal })
     if (claims?.tid !== undefined) requireTenant(client, claims.tid)
+    if (claims?.appId !== undefined) requireApp(client, clientId, claims.appId)
     return await askGraph(client, claims === null ? null : (claims.roles ?? []), partner, signal)
   } catch (error) {
     if (!isEntraSyncError(error) || !saysNoPrincipal(error)) throw error
@@ -134,6 +135,20 @@ async function answerTo(
 function saysNoPrincipal({ code, resource }: EntraSyncError): boolean {
   if (code === 'authorization_identity_not_found') return true
   return code === 'consent_required' && resource === tokenResource
+}
+
+function requireApp({ entraTenantId }: GraphClient, clientId: string, answered: string): void {
+  if (answered.toLowerCase() === clientId.toLowerCase()) return
+  throw new EntraSyncError(
+    'config',
+    `A token for the app ${clientId} was asked for, and ${answered} got it.`,
+    {
+      code: 'wrong_app',
+      remedy: 'Check LOGIN_URL, and any proxy between here and Microsoft. Nothing was stored.',
+      tenant: entraTenantId,
+      resource: tokenResource,
+    },
+  )
 }
 
 function requireTenant({ entraTenantId }: GraphClient, answered: string): void {

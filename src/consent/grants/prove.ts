@@ -103,7 +103,7 @@ async function ask(
 ): Promise<Findings | EntraSyncError> {
   const own = graph.asApp(clientId)
   try {
-    return await probe(own.forTenant(entraTenantId), { partner, signal })
+    return await probe(own.forTenant(entraTenantId), { clientId, partner, signal })
   } catch (error) {
     if (!isEntraSyncError(error) || error.kind === 'aborted' || error.kind === 'database') throw error
     return error

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { checkConsent, makeConsentLink } from '../consent-acts.ts'
+import { checkConsent, makeConsentLink } from '../acts/consent.ts'
 import { moment, ofEntraTenant, route } from './route.ts'
 
 const tag = 'Consent'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { listKnownCustomers, type CustomerRow } from '../../consent/customers/customers.ts'
 import { EntraSyncError } from '../../errors.ts'
-import { detach, detachPreview, discoverAll, importAndSync, importInput } from '../customer-acts.ts'
+import { detach, detachPreview, discoverAll, importAndSync, importInput } from '../acts/customers.ts'
 import { listOf, moment, ofEntraTenant, pageOf, paging, route } from './route.ts'
 
 const tag = 'Customers'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { offboardInput, offboardNow, offboardPlan } from '../offboard-acts.ts'
+import { offboardInput, offboardNow, offboardPlan } from '../acts/offboard.ts'
 import { moment, ofEntraTenant, route } from './route.ts'
 
 const tag = 'Offboarding'

@@ -8,7 +8,7 @@ import {
   credentialInput,
   levelInput,
   viewLevel,
-} from '../level-acts.ts'
+} from '../acts/permission-level.ts'
 import { uuid } from '../input.ts'
 import { moment, ofEntraTenant, route } from './route.ts'
 

@@ -8,7 +8,7 @@ import {
   preconsentInput,
   preconsentNow,
   preflightOf,
-} from '../preconsent-acts.ts'
+} from '../acts/preconsent.ts'
 import { listOf, moment, pageOf, paging, route } from './route.ts'
 
 const tag = 'Pre-consent'

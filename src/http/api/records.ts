@@ -3,7 +3,7 @@ import { listAudit } from '../../db/audit-log.ts'
 import { readProblemPage } from '../../db/open-problems.ts'
 import { listSilences } from '../../db/silences.ts'
 import { uuid } from '../input.ts'
-import { silence, silenceInput, unsilence } from '../silence-acts.ts'
+import { silence, silenceInput, unsilence } from '../acts/silences.ts'
 import { listOf, moment, pageOf, paging, route } from './route.ts'
 
 const problem = z

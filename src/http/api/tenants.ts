@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { addTenant, listTenants } from '../../consent/links/tenants.ts'
 import { EntraSyncError } from '../../errors.ts'
 import { uuid } from '../input.ts'
-import { linkInput, linkNow, unlinkInput, unlinkNow } from '../link-acts.ts'
+import { linkInput, linkNow, unlinkInput, unlinkNow } from '../acts/links.ts'
 import { listOf, pageOf, paging, route } from './route.ts'
 
 const tag = 'Tenants'

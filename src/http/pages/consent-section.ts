@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { ConsentMethod, ConsentStatusView } from '../../db/tables.ts'
 import type { Status } from '../../db/status.ts'
-import type { LevelView } from '../level-acts.ts'
+import type { LevelView } from '../acts/permission-level.ts'
 import { act, facts, nothing, when, type Content, type Markup } from './parts.ts'
 import { consentOf } from './words.ts'
 

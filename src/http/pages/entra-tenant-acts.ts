@@ -4,7 +4,7 @@ import { requireEntraTenant, requireScheduled } from '../../db/entra-tenant-fact
 import { pauseEntraTenant, resumeEntraTenant } from '../../consent/offboard/pausing.ts'
 import { syncNow } from '../../jobs/enqueue.ts'
 import { parsed } from '../input.ts'
-import { checkConsent, makeConsentLink } from '../consent-acts.ts'
+import { checkConsent, makeConsentLink } from '../acts/consent.ts'
 import type { Flash } from './flashes.ts'
 import { idOf, type ConsoleContext } from './console-context.ts'
 

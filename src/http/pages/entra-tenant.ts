@@ -8,7 +8,7 @@ import {
 } from '../../db/entra-tenant-facts.ts'
 import { readProblemPage, type OpenProblem } from '../../db/open-problems.ts'
 import { readHolds, readStatus, type Status } from '../../db/status.ts'
-import { viewLevel } from '../level-acts.ts'
+import { viewLevel } from '../acts/permission-level.ts'
 import { consentSection } from './consent-section.ts'
 import { idOf, type ConsoleContext } from './console-context.ts'
 import { holdsSection, linksSection, relationshipsSection, runsSection } from './entra-tenant-parts.ts'

@@ -13,7 +13,7 @@ import {
   consentsAfter,
   type CredentialInput,
   type LevelInput,
-} from '../level-acts.ts'
+} from '../acts/permission-level.ts'
 import { idOf, type ConsoleContext, type Form } from './console-context.ts'
 
 const levelForm = z.object({ level: z.enum(['default', 'custom']) })

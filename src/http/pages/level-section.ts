@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { StoredCredential } from '../../consent/apps/permission-level.ts'
 import type { Permission, PermissionNeed } from '../../permissions.ts'
-import type { LevelView } from '../level-acts.ts'
+import type { LevelView } from '../acts/permission-level.ts'
 import { act, day, nothing, number, pill, table, type Column, type Markup } from './parts.ts'
 
 interface LevelProps {

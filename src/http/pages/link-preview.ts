@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { LinkChange } from '../../consent/links/change.ts'
 import type { Move } from '../../consent/links/moves.ts'
-import { reasonWords } from '../link-acts.ts'
+import { reasonWords } from '../acts/links.ts'
 import { name, nothing, number, table, type Column, type Markup } from './parts.ts'
 
 interface Question {

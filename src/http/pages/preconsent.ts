@@ -4,11 +4,11 @@ import { listSignIns, type SignIn } from '../../consent/preconsent/sign-ins.ts'
 import { readPartners, type Partner } from '../../db/partners.ts'
 import { readPreconsents, type PreconsentRow } from '../../db/preconsents.ts'
 import { parsed, uuid } from '../input.ts'
-import { forgetSignIn, preconsentNow, preflightOf } from '../preconsent-acts.ts'
+import { forgetSignIn, preconsentNow, preflightOf } from '../acts/preconsent.ts'
 import { requireOperator, type ConsoleContext } from './console-context.ts'
 import { act as button, address, name, nothing, number, pager, pill, table, when } from './parts.ts'
 import type { Column, Markup, Tone } from './parts.ts'
-import { partnerSignInPath } from '../partner-sign-in.ts'
+import { partnerSignInPath } from '../consent/partner-sign-in.ts'
 import { preflightPage } from './preflight.ts'
 
 const perPage = 50

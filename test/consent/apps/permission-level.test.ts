@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { certificateCredential, secretCredential } from '../../../src/consent/apps/new-credential.ts'
@@ -7,6 +8,7 @@ import {
   setCustomLevel,
   setDefaultLevel,
 } from '../../../src/consent/apps/permission-level.ts'
+import { readChosenApp } from '../../../src/db/app-registrations.ts'
 import { openGraph } from '../../../src/graph-of-config.ts'
 import { readOrganization } from '../../../src/graph/organization.ts'
 import { openKeyRing } from '../../../src/key-ring.ts'
@@ -87,6 +89,31 @@ describe('with which app', () => {
       expect(await startRun(graph, apps.customer)).toEqual({ appId: expected, tokenOf: expected })
       expect((await startRun(graph, apps.partner)).appId).toBe(second.clientId)
     }
+  })
+
+  test('of two owners of one client id always the same one reads a third Entra tenant, its own first', async () => {
+    const [clientId, low, high, stranger] = [
+      randomUUID(),
+      '10000000-0000-4000-8000-000000000000',
+      'f0000000-0000-4000-8000-000000000000',
+      randomUUID(),
+    ]
+    const { db } = apps.database
+    await sql`insert into entra_tenants (entra_tenant_id) values (${stranger})`.execute(db)
+    await sql`insert into app_registrations (app_id, entra_tenant_id, client_id)
+      values (${high}, ${apps.partner}, ${clientId}), (${low}, ${stranger}, ${clientId})`.execute(db)
+    const third = randomUUID()
+    await sql`insert into entra_tenants (entra_tenant_id) values (${third})`.execute(db)
+    for (const id of [third, apps.customer])
+      await sql`insert into consents (entra_tenant_id, app_id, status, granted_at) values (${id}, ${clientId}, 'granted', now())`.execute(
+        db,
+      )
+    const appOf = async (id: string) => {
+      const app = await readChosenApp(db, id, null)
+      return app?.level === 'custom' ? app.appId : null
+    }
+    expect(await appOf(third)).toBe(low)
+    expect(await appOf(apps.customer)).toBe(high)
   })
 
   test('no app at all says what to set', async () => {

@@ -192,6 +192,22 @@ test('another directory answers: nothing is stored but the problem', async () =>
   expect(await cloud.problems()).toEqual([])
 })
 
+test('a token of another app proves nothing of this one', async () => {
+  const cloud = await openConsentCloud()
+  const { graph, customer } = cloud
+  const swapped = {
+    ...graph,
+    asApp: (clientId: string) => {
+      const own = graph.asApp(clientId)
+      const claims = async () => ({ tid: customer, appId: cloud.partner, roles: ['Directory.Read.All'] })
+      return { ...own, forTenant: (id: string) => ({ ...own.forTenant(id), claims }) }
+    },
+  }
+  const proof = await proveConsent({ ...cloud.context, graph: swapped }, customer)
+  expect(proof).toMatchObject({ status: null, grantedRoles: [], error: { code: 'wrong_app' } })
+  expect(await cloud.row()).toMatchObject({ status: null, granted_roles: [], granted_at: null })
+})
+
 test('a change of the level or of its credentials has the consent of all who follow proved, and customers read, now', async () => {
   const cloud = await openConsentCloud()
   await cloud.prove()

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { appsInside, type RevokeGrants } from '../consent/offboard/grants.ts'
-import { offboard, type OffboardReport } from '../consent/offboard/offboard.ts'
-import { planOffboard, type OffboardPlan } from '../consent/offboard/plan.ts'
-import { revokeGrants } from '../consent/preconsent/revoke.ts'
-import type { ConsoleDeps } from './console-deps.ts'
+import { appsInside, type RevokeGrants } from '../../consent/offboard/grants.ts'
+import { offboard, type OffboardReport } from '../../consent/offboard/offboard.ts'
+import { planOffboard, type OffboardPlan } from '../../consent/offboard/plan.ts'
+import { revokeGrants } from '../../consent/preconsent/revoke.ts'
+import type { ConsoleDeps } from '../console-deps.ts'
 
 export const offboardInput = z.strictObject({
   purge: z.boolean().default(false).meta({ description: 'delete all that is stored of it, for good' }),

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { requireEntraTenant } from '../db/entra-tenant-facts.ts'
-import { listSilences, silenceProblems, unsilenceProblems } from '../db/silences.ts'
-import { EntraSyncError } from '../errors.ts'
-import type { ConsoleDeps } from './console-deps.ts'
-import { uuid } from './input.ts'
+import { requireEntraTenant } from '../../db/entra-tenant-facts.ts'
+import { listSilences, silenceProblems, unsilenceProblems } from '../../db/silences.ts'
+import { EntraSyncError } from '../../errors.ts'
+import type { ConsoleDeps } from '../console-deps.ts'
+import { uuid } from '../input.ts'
 
 export const silenceInput = z
   .strictObject({

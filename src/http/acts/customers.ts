@@ -1,15 +1,15 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { detachCustomer, previewDetach, type Detached } from '../consent/customers/detach.ts'
+import { detachCustomer, previewDetach, type Detached } from '../../consent/customers/detach.ts'
 import {
   importCustomers,
   type ImportOptions,
   type ImportResult,
-} from '../consent/customers/import-customers.ts'
-import { EntraSyncError } from '../errors.ts'
-import { enqueueDiscovery, syncNow } from '../jobs/enqueue.ts'
-import type { ConsoleDeps } from './console-deps.ts'
-import { uuid } from './input.ts'
+} from '../../consent/customers/import-customers.ts'
+import { EntraSyncError } from '../../errors.ts'
+import { enqueueDiscovery, syncNow } from '../../jobs/enqueue.ts'
+import type { ConsoleDeps } from '../console-deps.ts'
+import { uuid } from '../input.ts'
 
 const whereTenantsMatch = z.enum(['refuse', 'use_proposals', 'new']).default('refuse').meta({
   description:

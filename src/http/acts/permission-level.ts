@@ -1,22 +1,22 @@
 import { z } from 'zod'
-import { checkApp, type AppCheck } from '../consent/apps/check-app.ts'
-import { consentsNeeded, type ConsentNeeded } from '../consent/apps/consents-needed.ts'
+import { checkApp, type AppCheck } from '../../consent/apps/check-app.ts'
+import { consentsNeeded, type ConsentNeeded } from '../../consent/apps/consents-needed.ts'
 import {
   certificateCredential,
   secretCredential,
   type NewCredential,
-} from '../consent/apps/new-credential.ts'
+} from '../../consent/apps/new-credential.ts'
 import {
   readPermissionLevel,
   setCustomLevel,
   setDefaultLevel,
   type PermissionLevel,
-} from '../consent/apps/permission-level.ts'
-import { requireEntraTenant } from '../db/entra-tenant-facts.ts'
-import { EntraSyncError, isEntraSyncError } from '../errors.ts'
-import { permissions, type Permission } from '../permissions.ts'
-import { redirectUriOf, type ConsoleDeps } from './console-deps.ts'
-import { uuid } from './input.ts'
+} from '../../consent/apps/permission-level.ts'
+import { requireEntraTenant } from '../../db/entra-tenant-facts.ts'
+import { EntraSyncError, isEntraSyncError } from '../../errors.ts'
+import { permissions, type Permission } from '../../permissions.ts'
+import { redirectUriOf, type ConsoleDeps } from '../console-deps.ts'
+import { uuid } from '../input.ts'
 
 export const credentialInput = z.discriminatedUnion('kind', [
   z.strictObject({

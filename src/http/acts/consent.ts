@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
-import { proveConsent, type Proof } from '../consent/grants/prove.ts'
-import { createTicket } from '../consent/grants/tickets.ts'
-import { requireEntraTenant } from '../db/entra-tenant-facts.ts'
-import { EntraSyncError } from '../errors.ts'
-import { syncNow } from '../jobs/enqueue.ts'
-import { redirectUriOf, type ConsoleDeps } from './console-deps.ts'
+import { proveConsent, type Proof } from '../../consent/grants/prove.ts'
+import { createTicket } from '../../consent/grants/tickets.ts'
+import { requireEntraTenant } from '../../db/entra-tenant-facts.ts'
+import { EntraSyncError } from '../../errors.ts'
+import { syncNow } from '../../jobs/enqueue.ts'
+import { redirectUriOf, type ConsoleDeps } from '../console-deps.ts'
 
 export interface ConsentLink {
   /** Whole, to be sent to an admin of the Entra tenant; a secret. */

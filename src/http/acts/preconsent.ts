@@ -1,14 +1,14 @@
 import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
-import { targetOf } from '../consent/preconsent/preconsent.ts'
-import { preflight, type Preflight } from '../consent/preconsent/preflight.ts'
-import { requestPreconsent } from '../consent/preconsent/rows.ts'
-import { listSignIns, signOut, type SignIn } from '../consent/preconsent/sign-ins.ts'
-import type { Database } from '../db/tables.ts'
-import { EntraSyncError, isEntraSyncError } from '../errors.ts'
-import { enqueuePreconsents } from '../jobs/enqueue-preconsents.ts'
-import type { ConsoleDeps } from './console-deps.ts'
-import { uuid } from './input.ts'
+import { targetOf } from '../../consent/preconsent/preconsent.ts'
+import { preflight, type Preflight } from '../../consent/preconsent/preflight.ts'
+import { requestPreconsent } from '../../consent/preconsent/rows.ts'
+import { listSignIns, signOut, type SignIn } from '../../consent/preconsent/sign-ins.ts'
+import type { Database } from '../../db/tables.ts'
+import { EntraSyncError, isEntraSyncError } from '../../errors.ts'
+import { enqueuePreconsents } from '../../jobs/enqueue-preconsents.ts'
+import type { ConsoleDeps } from '../console-deps.ts'
+import { uuid } from '../input.ts'
 
 export const customersInput = z.strictObject({ entraTenantIds: z.array(uuid).min(1).max(1000) })
 export const preconsentInput = z.union(

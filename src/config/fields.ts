@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { readAppCertificate, type AppCertificate } from './app-certificate.ts'
-import { readKeyRing, type KeyRing } from './key-ring.ts'
+import { readKeyRing, type KeyRing } from '../key-ring.ts'
 import { parseIsoDuration } from './iso-duration.ts'
-import type { OpsToken } from './config.ts'
+import type { OpsToken } from '../config.ts'
 
 // The shapes of single variables. A message reads on after the variable's name: `HTTP_PORT must be ...`.
 

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { proveConsent } from '../consent/grants/prove.ts'
-import type { LinkChange, Reason } from '../consent/links/change.ts'
-import { findDirectory } from '../consent/links/directory.ts'
-import { linkTenant } from '../consent/links/link.ts'
-import { unlinkTenant } from '../consent/links/unlink.ts'
-import { describeError, EntraSyncError, isEntraSyncError } from '../errors.ts'
-import { syncNow } from '../jobs/enqueue.ts'
-import type { ConsoleDeps } from './console-deps.ts'
+import { proveConsent } from '../../consent/grants/prove.ts'
+import type { LinkChange, Reason } from '../../consent/links/change.ts'
+import { findDirectory } from '../../consent/links/directory.ts'
+import { linkTenant } from '../../consent/links/link.ts'
+import { unlinkTenant } from '../../consent/links/unlink.ts'
+import { describeError, EntraSyncError, isEntraSyncError } from '../../errors.ts'
+import { syncNow } from '../../jobs/enqueue.ts'
+import type { ConsoleDeps } from '../console-deps.ts'
 
 /** What wants an operator's confirmation, in words. */
 export const reasonWords: Record<Reason, string> = {
