@@ -54,12 +54,22 @@ function scriptOf(blocks: Block[]): string {
   return ['set -euo pipefail', ...parts].join('\n')
 }
 
+/** Kills the process group as soon as stdin ends, so that nothing outlives a test that was killed itself. */
+const watcher = 'process.stdin.on("end", () => process.kill(0, "SIGKILL")).resume()'
+const watched = `
+  exec 3<&0 </dev/null
+  "$0" -e '${watcher}' <&3 & watcher=$!
+  exec 3<&-
+  bash -c "$1"; code=$?
+  kill $watcher; wait $watcher
+  exit $code`
+
 /** In a process group of its own, which is killed whatever happens. */
 async function runInBash(script: string, env: Record<string, string>) {
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn('bash', ['-c', script], {
+  const child = spawn('bash', ['-c', watched, process.execPath, script], {
     env: { PATH, HOME, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   })
   const group = -(child.pid ?? 0)
