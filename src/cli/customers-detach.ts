@@ -7,7 +7,7 @@ import { customerIdOf } from './find-customer.ts'
 import { findEntraTenant } from './find-tenant.ts'
 import { printable } from './text.ts'
 
-/** `customers detach ID [--yes]`: without --yes tells what it means, changes nothing, and ends with code 1. */
+/** `customers detach ID [--yes]`: without --yes tells what it means, changes nothing, and ends with code 2. */
 export function detach(context: CommandContext, text: string, confirmed: boolean): Promise<number> {
   const { output, config } = context
   return withDatabase(context, async (db) => {
@@ -19,12 +19,11 @@ export function detach(context: CommandContext, text: string, confirmed: boolean
       output.document({ ...detached, detached: true })
       return 0
     }
-    print(output, await previewDetach(db, request), false)
-    throw new EntraSyncError('input', 'Nothing was changed.', {
-      code: 'confirmation_required',
-      remedy: `Do it with --yes: entra-sync customers detach ${entraTenantId} --yes.`,
-      tenant: entraTenantId,
-    })
+    const detached = await previewDetach(db, request)
+    print(output, detached, false)
+    output.line(`Nothing was changed. Do it with --yes: entra-sync customers detach ${entraTenantId} --yes`)
+    output.document({ ...detached, detached: false })
+    return 2
 
     /** A customer that no list names any more is found among the Entra tenants. */
     async function find(): Promise<string> {

@@ -19,7 +19,7 @@ export interface OffboardOptions {
 }
 
 /**
- * `offboard ID`: says what it would do; with --yes does it and reports. Exit code 3 when --revoke was asked for and
+ * `offboard ID`: says what it would do, with exit code 2; with --yes does it and reports. Exit code 3 when --revoke was asked for and
  * something is left for the customer's admin.
  */
 export function offboardCommand(
@@ -45,7 +45,7 @@ export function offboardCommand(
         const apps = await appsInside(offboarding, entraTenantId)
         tellPlan(output, plan, apps, options)
         output.document({ done: false, plan, apps, ...asked(options) })
-        return 0
+        return 2
       }
       const report = await offboard(offboarding, {
         entraTenantId,

@@ -20,7 +20,7 @@ test('told first, done with --yes, taken back by resume, purged; sync and status
   const archive = join(folder, 'customer.jsonl')
 
   const told = await run('offboard', customer, '--purge', '--archive', archive)
-  expect(told).toMatchObject({ code: 0, stderr: '' })
+  expect(told).toMatchObject({ code: 2, stderr: '' })
   expect(told.stdout).toMatch(/This would be done; nothing has been yet/)
   expect(told.stdout).toMatch(/Purge for good: 5 persons/)
   expect(told.stdout).toMatch(/deleted too, 1 persons who can log in to ImmyBot:\n +boss@/)
