@@ -230,6 +230,12 @@ describe('faults on the way', () => {
       const run = await syncFully(contextWith(), tenant.id)
       expect(run).toMatchObject({ outcome: 'succeeded' })
       expect([run.summary['users']?.mode, run.summary['groups']?.mode]).toContain('full')
+      // A full round of users can't tell who was purged from who was deleted and may come back: edges to them, which
+      // count for nothing, go with the next full round of groups. Which of the two meets the fault is chance.
+      const stale = /^members .*: stored, but not in the directory$/
+      const found = await differences(tenant)
+      expect(found.filter((each) => run.summary['groups']?.mode === 'full' || !stale.test(each))).toEqual([])
+      await syncFully(contextWith(), tenant.id, { mode: 'full' })
       expect(await differences(tenant)).toEqual([])
     },
   )
