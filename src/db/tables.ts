@@ -41,6 +41,22 @@ export interface Database {
   preconsents: PreconsentsTable
   problem_silences: ProblemSilencesTable
   open_problems: OpenProblemsView
+  maintenance_items: MaintenanceItemsTable
+  deployments: DeploymentsTable
+  deployment_terms: DeploymentTermsView
+  deployment_roots: DeploymentRootsView
+  app_entitlements: AppEntitlementsTable
+  app_entitlement_plans: AppEntitlementPlansTable
+  computers: ComputersTable
+  tenant_families: TenantFamiliesView
+  target_runs: TargetRunsTable
+  deployment_targets: DeploymentTargetsTable
+  computer_targets: ComputerTargetsView
+  target_changes: TargetChangesTable
+  target_feed: TargetFeedTable
+  target_families: TargetFamiliesTable
+  target_dirt: TargetDirtTable
+  target_family_status: TargetFamilyStatusView
   schema_migrations: SchemaMigrationsTable
 }
 
@@ -326,8 +342,11 @@ export interface AppliedRemovalsTable {
 
 export interface HoldsTable {
   hold_id: Generated<string>
-  entra_tenant_id: string
-  kind: 'person' | 'group' | 'membership' | 'license' | 'device' | 'sku'
+  entra_tenant_id: string | null
+  kind: 'person' | 'group' | 'membership' | 'license' | 'device' | 'sku' | 'target'
+  tenant_id: string | null
+  deployment_id: string | null
+  direction: 'assign' | 'unassign' | null
   reason: string
   size: number
   of_total: number
@@ -339,9 +358,10 @@ export interface HoldsTable {
 
 export interface HoldItemsTable {
   hold_id: string
-  entra_tenant_id: string
+  entra_tenant_id: string | null
   kind: string
   key: string[]
+  wanted: Json | null
 }
 
 export interface ProblemsTable {
@@ -574,4 +594,187 @@ export interface SchemaMigrationsTable {
   name: string
   checksum: string
   applied_at: DefaultTimestamp
+}
+
+export type DesiredState = 'installed' | 'uninstalled' | 'update_if_found' | 'ignored'
+export type Enforcement = 'required' | 'onboarding' | 'ad_hoc'
+export type DeploymentScope = 'cross_tenant' | 'single_tenant' | 'individual'
+export type TargetType =
+  | 'everyone'
+  | 'group'
+  | 'group_name'
+  | 'team'
+  | 'license'
+  | 'app_entitlement'
+  | 'tag'
+  | 'person'
+  | 'computer'
+export type SubjectKind = 'person' | 'computer'
+
+export interface MaintenanceItemsTable {
+  item_id: Generated<string>
+  name: string
+  kind: Generated<'software' | 'task'>
+  created_at: DefaultTimestamp
+}
+
+export interface DeploymentsTable {
+  deployment_id: Generated<string>
+  name: string
+  item_id: string
+  version: Generated<string>
+  desired_state: Generated<DesiredState>
+  enforcement: Generated<Enforcement>
+  scope: DeploymentScope
+  tenant_id: string | null
+  target_type: TargetType
+  target: Json
+  excludes: Json
+  filters: Json
+  enabled: Generated<boolean>
+  rank: Generated<number>
+  source: Generated<string>
+  created_at: DefaultTimestamp
+  updated_at: DefaultTimestamp
+}
+
+export interface DeploymentTermsView {
+  deployment_id: string
+  term: number
+  excluded: boolean
+  type: TargetType
+  group_id: string | null
+  group_name: string | null
+  group_pattern: string | null
+  sku_id: string | null
+  service_plan_id: string | null
+  entitlement: string | null
+  tag: string | null
+  person_id: string | null
+  computer_id: string | null
+}
+
+export interface DeploymentRootsView {
+  deployment_id: string
+  term: number
+  excluded: boolean
+  entra_tenant_id: string
+  group_id: string
+}
+
+export interface AppEntitlementsTable {
+  entitlement: string
+  product_name: string
+  yields_to: string | null
+  source: Generated<'built_in' | 'configuration'>
+}
+
+export interface AppEntitlementPlansTable {
+  entitlement: string
+  service_plan_id: string
+  service_plan_name: string
+  source: Generated<'built_in' | 'configuration'>
+}
+
+export interface ComputersTable {
+  computer_id: Generated<string>
+  tenant_id: string
+  name: string
+  primary_user_principal_name: string | null
+  entra_device_id: string | null
+  created_at: DefaultTimestamp
+  changed_at: DefaultTimestamp
+}
+
+export interface TenantFamiliesView {
+  tenant_id: string
+  family_id: string
+  entra_tenant_id: string | null
+}
+
+export interface TargetRunsTable {
+  run_id: Generated<string>
+  trigger: string
+  started_at: DefaultTimestamp
+  finished_at: NullableTimestamp
+  families: number
+  assigned: Generated<number>
+  changed: Generated<number>
+  unassigned: Generated<number>
+  held: Generated<number>
+}
+
+export interface DeploymentTargetsTable {
+  tenant_id: string
+  family_id: string
+  subject_kind: SubjectKind
+  subject_id: string
+  item_id: string
+  deployment_id: string
+  scope: DeploymentScope
+  version: string
+  desired_state: DesiredState
+  enforcement: Enforcement
+  reason: Json
+  since: DefaultTimestamp
+  run_id: string | null
+}
+
+export interface ComputerTargetsView {
+  computer_id: string
+  tenant_id: string
+  computer_name: string
+  item_id: string
+  deployment_id: string
+  version: string
+  desired_state: DesiredState
+  enforcement: Enforcement
+  scope: DeploymentScope
+  reason: unknown
+  since: Date
+  through: SubjectKind
+  person_id: string | null
+}
+
+export interface TargetChangesTable {
+  seq: number
+  at: DefaultTimestamp
+  tenant_id: string
+  subject_kind: SubjectKind
+  subject_id: string
+  item_id: string
+  change: 'assigned' | 'changed' | 'unassigned'
+  reason: Json
+  before: Json | null
+  after: Json | null
+  run_id: string | null
+  deliberate: Generated<boolean>
+}
+
+export interface TargetFeedTable {
+  only_row: Generated<boolean>
+  last_seq: Generated<number>
+  floor_seq: Generated<number>
+}
+
+export interface TargetFamiliesTable {
+  family_id: string
+  first_resolved_at: DefaultTimestamp
+  resolved_at: DefaultTimestamp
+  whole_at: DefaultTimestamp
+}
+
+export interface TargetDirtTable {
+  dirt_id: Generated<number>
+  family_id: string
+  kind: 'all' | 'subject' | 'object' | 'sku' | 'deployment'
+  id: string | null
+  item_id: string | null
+  deliberate: Generated<boolean>
+  at: DefaultTimestamp
+}
+
+export interface TargetFamilyStatusView {
+  family_id: string
+  frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'sync_not_whole' | null
 }
