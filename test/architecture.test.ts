@@ -13,7 +13,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/app.ts', 'src/redis-server.ts', 'src/graph-of-config.ts', 'src/preconsent-of-config.ts'],
   ['src/scheduler/'],
   ['src/jobs/'],
-  ['src/sync/', 'src/consent/'],
+  ['src/sync/', 'src/targets/', 'src/consent/'],
   ['src/graph/', 'src/db/'],
   [
     'src/config.ts',
@@ -24,6 +24,7 @@ const layers: readonly (readonly string[])[] = [
     'src/log.ts',
     'src/error-catalogue/',
     'src/errors.ts',
+    'src/guard.ts',
     'src/lifeline.ts',
     'src/shutdown.ts',
   ],
@@ -39,6 +40,10 @@ const strangers = [
   ['src/http/', 'src/cli/'],
   ['src/cli/', 'src/http/'],
   ['src/sync/', 'src/consent/'],
+  ['src/sync/', 'src/targets/'],
+  ['src/targets/', 'src/sync/'],
+  ['src/targets/', 'src/consent/'],
+  ['src/consent/', 'src/targets/'],
 ] as const
 
 /** Longest a file may be. Files of types only are looked up, not read. */

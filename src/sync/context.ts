@@ -6,7 +6,7 @@ import type { Database } from '../db/tables.ts'
 import type { EntraSyncError } from '../errors.ts'
 import type { GraphClient } from '../graph/client.ts'
 import type { Log } from '../log.ts'
-import type { GuardSettings } from './guard.ts'
+import type { GuardSettings } from '../guard.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Milliseconds. */

@@ -1,24 +1,11 @@
 import type { RemovalKind } from '../db/seen.ts'
+import { judgeSize, type ChangeSet, type GuardSettings, type TooLarge } from '../guard.ts'
 
-export interface GuardSettings {
-  /** A set of this size or smaller is never too large by share. */
-  holdMin: number
-  /** Per cent of what is there. */
-  holdPercent: number
-  /** Absolute; ten times that for memberships and licences. */
-  holdMax: number
-}
+export type HoldReason = 'fleet_frozen' | TooLarge
 
-export type HoldReason = 'fleet_frozen' | 'empties_collection' | 'over_max' | 'over_percent'
-
-export interface RemovalSet {
+/** Removals of one kind in a round, of the Entra tenant's live rows of that kind. */
+export interface RemovalSet extends ChangeSet {
   kind: RemovalKind
-  /** Removals of this round. */
-  count: number
-  /** Live rows of this kind in the Entra tenant before them. */
-  total: number
-  /** Removals of this kind applied in the last 24 hours: a slow drip counts as one set. */
-  recent: number
   frozen: boolean
 }
 
@@ -30,16 +17,7 @@ export function judgeRemovals(set: RemovalSet, settings: GuardSettings): HoldRea
   if (set.count === 0) return null
   if (set.frozen) return 'fleet_frozen'
   if (set.count >= set.total) return 'empties_collection'
-  const count = set.count + set.recent
-  const total = set.total + set.recent
-  if (count > settings.holdMax * factor(set.kind)) return 'over_max'
-  if (count > settings.holdMin && count * 100 > settings.holdPercent * total) return 'over_percent'
-  return null
-}
-
-/** True when so many Entra tenants were newly held within an hour that the fault is rather ours or Microsoft's. */
-export function isFleetFrozen(held: number, tenants: number): boolean {
-  return held > Math.max(3, tenants * 0.05)
+  return judgeSize(set, { ...settings, holdMax: settings.holdMax * factor(set.kind) })
 }
 
 function factor(kind: RemovalKind): number {

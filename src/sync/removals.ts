@@ -13,7 +13,8 @@ import {
 } from '../db/removals.ts'
 import type { RemovalKind } from '../db/seen.ts'
 import type { Database } from '../db/tables.ts'
-import { isFleetFrozen, judgeRemovals, type GuardSettings, type HoldReason } from './guard.ts'
+import { isFleetFrozen, type GuardSettings } from '../guard.ts'
+import { judgeRemovals, type HoldReason } from './guard.ts'
 
 export interface RemovalsEnd {
   /** Objects removed, and memberships or licences removed. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { isFleetFrozen, judgeRemovals, type RemovalSet } from '../../src/sync/guard.ts'
+import { isFleetFrozen } from '../../src/guard.ts'
+import { judgeRemovals, type RemovalSet } from '../../src/sync/guard.ts'
 
 const settings = { holdMin: 5, holdPercent: 10, holdMax: 500 }
 const set = (more: Partial<RemovalSet>): RemovalSet => ({
