@@ -81,6 +81,9 @@ create function glob_like(pattern text) returns text language sql immutable para
 return translate(replace(replace(replace(lower(pattern), '\', '\\'), '%', '\%'), '_', '\_'), '*?', '%_');
 comment on function glob_like is 'A LIKE pattern of a name pattern in which * stands for anything and ? for one character, case-blind.';
 
+-- A deployment names a group by its object id alone.
+create index groups_object on groups (object_id);
+
 create view deployment_terms as
 select t.deployment_id, t.term, t.term > 0 as excluded, t.type,
   (t.target ->> 'group_id')::uuid as group_id,

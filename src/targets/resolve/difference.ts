@@ -1,0 +1,100 @@
+import { sql, type Transaction } from 'kysely'
+import type { Database } from '../../db/tables.ts'
+import { analyze } from './tables.ts'
+
+/**
+ * Targets that are there, as far as this resolution decides on them; each once. A computer that has come from another
+ * family is found by its id.
+ */
+const current = sql`came as (
+      select s.subject_id, t.item_id from resolving_subjects s join deployment_targets t using (subject_id)
+      where s.kind = 'computer' and t.family_id <> s.family_id
+    ), current as (
+      select t.* from deployment_targets t join resolving_families f using (family_id)
+      where f.whole and (t.subject_kind = 'person' or t.subject_id not in (select subject_id from came))
+      union all
+      select t.* from resolving_scope s join resolving_families f using (family_id)
+      join deployment_targets t using (subject_id, family_id) where not f.whole
+      union all
+      select t.* from resolving_items i join deployment_targets t using (family_id, item_id)
+      where t.subject_id not in (select subject_id from resolving_scope)
+        and (t.subject_kind = 'person' or t.subject_id not in (select subject_id from came))
+      union all
+      select t.* from came join deployment_targets t using (subject_id, item_id)
+    )`
+
+/**
+ * Compares what is wanted with what is there. In resolving_changes: assigned, changed, unassigned, moved (to another
+ * tenant of the family or beyond), and reworded (only the reason is another one: no change for any reader).
+ * `deliberate`: follows from an operator's act, or is a family's first resolution.
+ */
+export async function findChanges(trx: Transaction<Database>): Promise<void> {
+  await sql`
+    with ${current}, wanted as (
+      select s.tenant_id, s.family_id, s.kind, s.subject_id, w.item_id, d.deployment_id, p.scope, p.version, p.desired_state,
+        p.enforcement, k.reason
+      from resolving_wanted w join resolving_subjects s using (no)
+      join resolving_deployments d on d.tenant_id = s.tenant_id and d.precedence = (w.best >> 32)::int
+      join deployments p on p.deployment_id = d.deployment_id
+      left join resolving_reasons k on k.ref = (w.best & 4294967295)::int
+    ), compared as (
+      select w.*, c.tenant_id as tenant_before, c.family_id as family_before, c.subject_kind as kind_before,
+        c.deployment_id as deployment_before, coalesce(w.subject_id, c.subject_id) as subject, coalesce(w.item_id, c.item_id) as item,
+        coalesce(w.reason, c.reason) as reason_after, c.reason as reason_before,
+        case when c.subject_id is not null then jsonb_build_object('deployment_id', c.deployment_id, 'scope', c.scope,
+          'version', c.version, 'desired_state', c.desired_state, 'enforcement', c.enforcement) end as before,
+        case when w.subject_id is not null then jsonb_build_object('deployment_id', w.deployment_id, 'scope', w.scope,
+          'version', w.version, 'desired_state', w.desired_state, 'enforcement', w.enforcement) end as after
+      from wanted w full join current c on c.subject_id = w.subject_id and c.item_id = w.item_id
+      where w.subject_id is null or c.subject_id is null or w.reason is distinct from c.reason
+        or (w.tenant_id, w.family_id, w.deployment_id, w.scope, w.version, w.desired_state, w.enforcement)
+          <> (c.tenant_id, c.family_id, c.deployment_id, c.scope, c.version, c.desired_state, c.enforcement)
+    ), named as (
+      select x.*, case
+          when x.tenant_before is null then 'assigned'
+          when x.tenant_id is null then 'unassigned'
+          when x.tenant_id <> x.tenant_before or x.family_id <> x.family_before then 'moved'
+          when x.before <> x.after then 'changed'
+          else 'reworded'
+        end as change
+      from compared x
+      -- A computer of another family by now: assigned or unassigned there.
+      where x.tenant_id is not null or not exists (
+        select from computers c join tenant_families f using (tenant_id)
+        where c.computer_id = x.subject and x.kind_before = 'computer' and f.family_id <> x.family_before)
+    )
+    insert into resolving_changes
+    select coalesce(n.tenant_id, n.tenant_before), coalesce(n.family_id, n.family_before), coalesce(n.kind, n.kind_before),
+      n.subject, n.item, n.change,
+      case
+        when n.change <> 'unassigned' then n.reason_after
+        when exists (select from persons p where p.person_id = n.subject and p.deleted_at is null and p.tenant_id is not null)
+          or exists (select from computers c where c.computer_id = n.subject) then '{"by": "not_targeted"}'
+        else '{"by": "gone"}'
+      end,
+      n.before, n.after, n.tenant_before, n.deployment_before, n.deployment_id,
+      f.deliberate or exists (
+        select from resolving_dirt d
+        where d.family_id = f.family_id and d.deliberate and d.id in (n.deployment_before, n.deployment_id))
+    from named n join resolving_families f on f.family_id = coalesce(n.family_id, n.family_before)
+    where n.change <> 'reworded' or n.reason_after <> n.reason_before`.execute(trx)
+  await analyze(trx, 'resolving_changes')
+}
+
+/** A reworded row is none; counts of the others by what becomes of them. */
+export interface Counts {
+  assigned: number
+  changed: number
+  unassigned: number
+  held: number
+}
+
+export async function countChanges(trx: Transaction<Database>): Promise<Counts> {
+  const { rows } = await sql<Counts>`
+    select count(*) filter (where change in ('assigned', 'moved') and not held) as assigned,
+      count(*) filter (where change = 'changed' and not held) as changed,
+      count(*) filter (where change in ('unassigned', 'moved') and not held) as unassigned,
+      count(*) filter (where held) as held
+    from resolving_changes where change <> 'reworded'`.execute(trx)
+  return rows[0] ?? { assigned: 0, changed: 0, unassigned: 0, held: 0 }
+}

@@ -1,0 +1,155 @@
+import { sql, type Transaction } from 'kysely'
+import { fleetHolds } from '../../db/holds.ts'
+import type { Database } from '../../db/tables.ts'
+import { isFleetFrozen, judgeSize, type ChangeSet, type GuardSettings } from '../../guard.ts'
+
+export type TargetHoldReason = 'fleet_frozen' | 'empties_deployment' | 'over_percent' | 'over_max'
+type Direction = 'assign' | 'unassign'
+
+/** What would change for a tenant, or for one deployment in it, in one direction. */
+export interface TargetSet extends ChangeSet {
+  tenantId: string
+  /** Null = all of the tenant's. */
+  deploymentId: string | null
+  direction: Direction
+}
+
+/**
+ * Why a set of target changes is too large to be believed (design rule 8.4); null = apply it. Unassigned are counted as
+ * a share of the current targets, assigned as subjects of the tenant's persons. What no operator asked for is judged in
+ * both directions: putting AutoCAD on everybody is as wrong as taking it from everybody.
+ */
+export function judgeTargets(
+  set: TargetSet,
+  settings: GuardSettings,
+  frozen: boolean,
+): TargetHoldReason | null {
+  if (set.count === 0) return null
+  if (set.direction === 'unassign') {
+    if (frozen) return 'fleet_frozen'
+    if (set.count > settings.holdMin && set.count >= set.total) return 'empties_deployment'
+  }
+  return judgeSize(set, settings)
+}
+
+/**
+ * Marks the changes that are held: those in an open hold or rejected lately, and, in new holds, the sets that are too
+ * large. What an open hold keeps and nobody wants any more leaves it. An approved change passes.
+ */
+export async function holdChanges(
+  trx: Transaction<Database>,
+  facts: { guard: GuardSettings; runId: string },
+): Promise<void> {
+  await keepHeld(trx)
+  const sets = await judgedSets(trx)
+  if (sets.length === 0) return
+  const fleet = await fleetHolds(trx)
+  const frozen = isFleetFrozen(fleet.held, fleet.tenants)
+  for (const set of sets) {
+    const reason = judgeTargets(set, facts.guard, frozen)
+    if (reason !== null) await hold(trx, set, reason, facts.runId)
+  }
+}
+
+/** Withdraws from open holds what is not wanted so any more, and keeps back what they name. */
+async function keepHeld(trx: Transaction<Database>): Promise<void> {
+  await sql`
+    with dropped as (
+      delete from hold_items h using holds o, tenant_families f, resolving_families r
+      where o.hold_id = h.hold_id and o.kind = 'target' and o.status = 'open' and f.tenant_id = o.tenant_id
+        and r.family_id = f.family_id
+        and (r.whole or h.key[1] in (select subject_id from resolving_scope)
+          or exists (select from resolving_items i where i.family_id = r.family_id and i.item_id = h.key[2]))
+        and not exists (select from resolving_changes c where c.subject_id = h.key[1] and c.item_id = h.key[2]
+          and c.change <> 'reworded' and not c.deliberate and c.after is not distinct from h.wanted)
+      returning h.hold_id, h.key
+    )
+    update holds o set status = 'withdrawn', closed_at = now()
+    where o.hold_id in (select hold_id from dropped) and not exists (
+      select from hold_items h where h.hold_id = o.hold_id and not exists (
+        select from dropped d where d.hold_id = h.hold_id and d.key = h.key))`.execute(trx)
+  await sql`
+    update resolving_changes c set held = true from hold_items h join holds o using (hold_id)
+    where h.kind = 'target' and h.key = array[c.subject_id, c.item_id] and h.wanted is not distinct from c.after
+      and c.change <> 'reworded' and not c.deliberate
+      and (o.status = 'open' or (o.status = 'rejected' and o.closed_at > now() - interval '30 days'))`.execute(
+    trx,
+  )
+}
+
+/** Changes that somebody may have to look at, as events: a changed target is one taken and one given. */
+const events = sql`events as (
+      select subject_id, tenant_before as tenant_id, deployment_before as deployment_id, 'unassign' as direction
+      from resolving_changes c where change in ('unassigned', 'changed', 'moved') and ${judged()}
+      union all
+      select subject_id, tenant_id, deployment_after, 'assign'
+      from resolving_changes c where change in ('assigned', 'changed', 'moved') and ${judged()}
+    )`
+
+function judged() {
+  return sql`not c.held and not c.deliberate and not exists (
+        select from hold_items h join holds o using (hold_id)
+        where h.kind = 'target' and h.key = array[c.subject_id, c.item_id] and h.wanted is not distinct from c.after
+          and o.status = 'approved' and o.closed_at > now() - interval '24 hours')`
+}
+
+async function judgedSets(trx: Transaction<Database>): Promise<TargetSet[]> {
+  const { rows } = await sql<TargetSet>`
+    with ${events}, sets as (
+      select tenant_id, deployment_id, direction, count(*) as changes, count(distinct subject_id) as subjects
+      from events group by grouping sets ((tenant_id, direction), (tenant_id, deployment_id, direction))
+    ), recent as (
+      select x.tenant_id, x.deployment_id, x.direction, count(*) as changes, count(distinct x.subject_id) as subjects
+      from (
+        select c.tenant_id, c.subject_id, (c.before ->> 'deployment_id')::uuid as deployment_id, 'unassign' as direction
+        from target_changes c where not c.deliberate and c.before is not null and c.at > now() - interval '24 hours'
+          and c.tenant_id in (select tenant_id from sets)
+        union all
+        select c.tenant_id, c.subject_id, (c.after ->> 'deployment_id')::uuid, 'assign'
+        from target_changes c where not c.deliberate and c.after is not null and c.at > now() - interval '24 hours'
+          and c.tenant_id in (select tenant_id from sets)
+      ) x
+      group by grouping sets ((x.tenant_id, x.direction), (x.tenant_id, x.deployment_id, x.direction))
+    )
+    select s.tenant_id as "tenantId", s.deployment_id as "deploymentId", s.direction,
+      case s.direction when 'unassign' then s.changes else s.subjects end as count,
+      coalesce(case s.direction when 'unassign' then r.changes else r.subjects end, 0) as recent,
+      case s.direction
+        when 'assign' then (select count(*) from persons p where p.tenant_id = s.tenant_id and p.deleted_at is null)
+        else (select count(*) from deployment_targets t join tenant_families f using (tenant_id, family_id)
+          where t.tenant_id = s.tenant_id and (s.deployment_id is null or t.deployment_id = s.deployment_id))
+      end as total
+    from sets s left join recent r on r.tenant_id = s.tenant_id and r.direction = s.direction
+      and r.deployment_id is not distinct from s.deployment_id
+    order by s.deployment_id is not null, s.tenant_id, s.deployment_id, s.direction desc`.execute(trx)
+  return rows
+}
+
+/** Makes one hold of a set; what another new hold has taken already stays there. */
+async function hold(
+  trx: Transaction<Database>,
+  set: TargetSet,
+  reason: TargetHoldReason,
+  runId: string,
+): Promise<void> {
+  const { tenantId, deploymentId, direction } = set
+  const side = direction === 'unassign' ? sql.raw('before') : sql.raw('after')
+  const tenant = direction === 'unassign' ? sql.raw('c.tenant_before') : sql.raw('c.tenant_id')
+  await sql`
+    with taken as (
+      update resolving_changes c set held = true
+      where c.change <> 'reworded' and ${tenant} = ${tenantId} and c.${side} is not null and ${judged()}
+        and (${deploymentId}::uuid is null or (c.${side} ->> 'deployment_id')::uuid = ${deploymentId})
+      returning c.subject_id, c.item_id, c.after
+    ), made as (
+      insert into holds (entra_tenant_id, kind, tenant_id, deployment_id, direction, reason, size, of_total, run_id)
+      select (select f.entra_tenant_id from tenant_families f where f.tenant_id = ${tenantId}), 'target', ${tenantId}::uuid,
+        ${deploymentId}::uuid, ${direction}, ${reason}, count(*), ${set.total}, ${runId}::uuid
+      from taken having count(*) > 0
+      returning hold_id, entra_tenant_id
+    )
+    insert into hold_items (hold_id, entra_tenant_id, kind, key, wanted)
+    select m.hold_id, m.entra_tenant_id, 'target', array[t.subject_id, t.item_id], t.after from taken t, made m`.execute(
+    trx,
+  )
+}
