@@ -600,15 +600,7 @@ export type DesiredState = 'installed' | 'uninstalled' | 'update_if_found' | 'ig
 export type Enforcement = 'required' | 'onboarding' | 'ad_hoc'
 export type DeploymentScope = 'cross_tenant' | 'single_tenant' | 'individual'
 export type TargetType =
-  | 'everyone'
-  | 'group'
-  | 'group_name'
-  | 'team'
-  | 'license'
-  | 'app_entitlement'
-  | 'tag'
-  | 'person'
-  | 'computer'
+  'everyone' | 'group' | 'group_name' | 'team' | 'license' | 'app_entitlement' | 'tag' | 'person' | 'computer'
 export type SubjectKind = 'person' | 'computer'
 
 export interface MaintenanceItemsTable {

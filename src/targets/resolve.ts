@@ -26,8 +26,17 @@ export async function resolveTargets(
   wanted: { familyIds?: readonly string[]; trigger: string; signal?: AbortSignal },
 ): Promise<Resolved> {
   const dirty = await dirtyFamilies(context.db)
-  const familyIds = wanted.familyIds === undefined ? dirty : dirty.filter((id) => wanted.familyIds?.includes(id))
-  const all: Resolved = { families: 0, failed: [], runIds: [], assigned: 0, changed: 0, unassigned: 0, held: 0 }
+  const familyIds =
+    wanted.familyIds === undefined ? dirty : dirty.filter((id) => wanted.familyIds?.includes(id))
+  const all: Resolved = {
+    families: 0,
+    failed: [],
+    runIds: [],
+    assigned: 0,
+    changed: 0,
+    unassigned: 0,
+    held: 0,
+  }
   for (let start = 0; start < familyIds.length; start += batch) {
     await resolveBatch(context, wanted, familyIds.slice(start, start + batch), all)
   }

@@ -4,8 +4,24 @@ import { analyze } from './tables.ts'
 
 const scopes = ['individual', 'single_tenant', 'cross_tenant']
 // Of one rank: a Team is a group.
-const types = { computer: 1, person: 2, tag: 3, team: 4, group: 4, group_name: 5, license: 6, app_entitlement: 7, everyone: 8 }
+const types = {
+  computer: 1,
+  person: 2,
+  tag: 3,
+  team: 4,
+  group: 4,
+  group_name: 5,
+  license: 6,
+  app_entitlement: 7,
+  everyone: 8,
+}
 const states = ['ignored', 'uninstalled', 'installed', 'update_if_found']
+
+const columns = sql.raw(
+  ['deployment_id', 'item_id', 'scope', 'target_type', 'rank', 'desired_state', 'created_at', 'filters']
+    .map((name) => `d.${name}`)
+    .join(', '),
+)
 
 /**
  * Which deployments each tenant has, and in which precedence: design rule 8.9, whole. It does not depend on the subject,
@@ -14,7 +30,9 @@ const states = ['ignored', 'uninstalled', 'installed', 'update_if_found']
  */
 export async function findDeployments(trx: Transaction<Database>): Promise<void> {
   const typeRanks = sql.raw(
-    `case d.target_type ${Object.entries(types).map(([type, rank]) => `when '${type}' then ${rank}`).join(' ')} end`,
+    `case d.target_type ${Object.entries(types)
+      .map(([type, rank]) => `when '${type}' then ${rank}`)
+      .join(' ')} end`,
   )
   await sql`
     with recursive chain as (
@@ -23,22 +41,22 @@ export async function findDeployments(trx: Transaction<Database>): Promise<void>
       select c.tenant_id, t.parent_tenant_id, c.distance + 1
       from chain c join tenants t on t.tenant_id = c.above_id where t.parent_tenant_id is not null
     ), had as (
-      select t.tenant_id, t.family_id, 0 as distance, d.* from resolving_tenants t, deployments d
-      where d.scope = 'cross_tenant' and t.in_cross_tenant_deployments
+      select t.tenant_id, t.family_id, 0 as distance, ${columns} from resolving_tenants t, deployments d
+      where d.enabled and d.scope = 'cross_tenant' and t.in_cross_tenant_deployments
       union all
-      select t.tenant_id, t.family_id, c.distance, d.*
+      select t.tenant_id, t.family_id, c.distance, ${columns}
       from resolving_tenants t join chain c using (tenant_id) join deployments d on d.tenant_id = c.above_id
-      where d.scope = 'single_tenant'
+      where d.enabled and d.scope = 'single_tenant'
       union all
-      select t.tenant_id, t.family_id, 0, d.*
+      select t.tenant_id, t.family_id, 0, ${columns}
       from deployments d join persons p on p.person_id = (d.target ->> 'person_id')::uuid
       join resolving_tenants t on t.tenant_id = p.tenant_id
-      where d.target_type = 'person'
+      where d.enabled and d.target_type = 'person'
       union all
-      select t.tenant_id, t.family_id, 0, d.*
+      select t.tenant_id, t.family_id, 0, ${columns}
       from deployments d join computers c on c.computer_id = (d.target ->> 'computer_id')::uuid
       join resolving_tenants t on t.tenant_id = c.tenant_id
-      where d.target_type = 'computer'
+      where d.enabled and d.target_type = 'computer'
     )
     insert into resolving_deployments
     select h.tenant_id, h.family_id, h.deployment_id, h.item_id,
@@ -47,7 +65,7 @@ export async function findDeployments(trx: Transaction<Database>): Promise<void>
       h.target_type, i.item_id is not null, false,
       coalesce(h.filters ->> 'accounts', 'enabled'), coalesce(h.filters ->> 'guests', 'exclude'),
       ${lowered('departments')}, ${lowered('domains')}
-    from (select d.*, ${typeRanks} as type_rank from had d where d.enabled) h
+    from (select d.*, ${typeRanks} as type_rank from had d) h
     left join resolving_items i on i.family_id = h.family_id and i.item_id = h.item_id`.execute(trx)
   await analyze(trx, 'resolving_deployments')
   await sql`

@@ -51,7 +51,9 @@ async function findRoots(trx: Transaction<Database>): Promise<void> {
     insert into resolving_roots
     select f.family_id, r.deployment_id, r.term, r.excluded, r.group_id
     from resolving_families f join deployment_roots r on r.entra_tenant_id = f.family_id
-    where exists (select from resolving_deployments d where d.family_id = f.family_id and d.deployment_id = r.deployment_id)`.execute(trx)
+    where exists (select from resolving_deployments d where d.family_id = f.family_id and d.deployment_id = r.deployment_id)`.execute(
+    trx,
+  )
   await analyze(trx, 'resolving_roots')
 }
 

@@ -3,7 +3,7 @@ import type { Database } from '../../db/tables.ts'
 import { analyze } from './tables.ts'
 
 /** Refs of the reasons that need no looking up; those of groups, licences and tags come after them. */
-const fixed = { kept: 0, everyone: 1, person: 2, computer: 3 }
+const fixed = { kept: sql.lit(0), everyone: sql.lit(1), person: sql.lit(2), computer: sql.lit(3) }
 
 /** Numbers the reasons: those of groups by the length of the way, then by ids, as the shortest is to be told. */
 export async function findReasons(trx: Transaction<Database>): Promise<void> {
@@ -38,7 +38,7 @@ export async function findReasons(trx: Transaction<Database>): Promise<void> {
 export function reachedBy(side: 'target' | 'exclude'): RawBuilder<unknown> {
   const excluded = sql.lit(side === 'exclude')
   return sql`
-    select s.no, t.deployment_id, t.term, ${fixed.everyone}::int as ref
+    select s.no, t.deployment_id, t.term, ${fixed.everyone} as ref
     from resolving_terms t join resolving_deployments d using (deployment_id)
     join resolving_subjects s on s.tenant_id = d.tenant_id
     where t.type = 'everyone' and t.excluded = ${excluded} and s.kind = 'person' and (s.whole or d.chosen)
@@ -107,7 +107,7 @@ export async function findWanted(trx: Transaction<Database>): Promise<void> {
       where not d.kept and (s.whole or d.chosen) and ${barredBy} is null
         and not exists (select from resolving_excluded x where x.no = r.no and x.deployment_id = r.deployment_id)
       union all
-      select s.no, d.item_id, d.precedence::bigint << 32 | ${fixed.kept}::int
+      select s.no, d.item_id, d.precedence::bigint << 32 | ${fixed.kept}
       from resolving_deployments d
       join deployment_targets t on t.deployment_id = d.deployment_id and t.family_id = d.family_id and t.item_id = d.item_id
       join resolving_subjects s on s.subject_id = t.subject_id and s.tenant_id = d.tenant_id

@@ -10,7 +10,8 @@ const tables: Record<string, string> = {
   // Whose targets are resolved; `whole`: all of them, for else only what the dirt names.
   resolving_families: `family_id uuid primary key, first boolean not null, whole boolean not null default false,
     deliberate boolean not null default false`,
-  resolving_dirt: 'family_id uuid not null, kind text not null, id uuid, item_id uuid, deliberate boolean not null',
+  resolving_dirt:
+    'family_id uuid not null, kind text not null, id uuid, item_id uuid, deliberate boolean not null',
   resolving_tenants: `tenant_id uuid primary key, family_id uuid not null, in_cross_tenant_deployments boolean not null,
     dirty_seq bigint not null`,
   // Subjects of which all items are resolved, and items that are resolved for all subjects of the family.
@@ -60,7 +61,9 @@ export async function openTables(trx: Transaction<Database>): Promise<void> {
   )
   // A second resolution in one transaction begins anew.
   const truncate = `truncate ${Object.keys(tables).join(', ')}`
-  await sql.raw(`set local client_min_messages = warning; ${[...creates, ...indexes, truncate].join('; ')}`).execute(trx)
+  await sql
+    .raw(`set local client_min_messages = warning; ${[...creates, ...indexes, truncate].join('; ')}`)
+    .execute(trx)
 }
 
 /** Tells the planner how large a table has become. */
