@@ -37,6 +37,8 @@ const tables: Record<string, string> = {
   resolving_closure: `family_id uuid not null, root_id uuid not null, group_id uuid not null, depth int not null,
     place int not null, path jsonb not null, ref int, primary key (family_id, root_id, group_id)`,
   // SKUs and plans that deployments name, by the licences that hold them.
+  resolving_plans: `family_id uuid not null, sku_id uuid not null, sku_part_number text not null, service_plan_id uuid not null,
+    service_plan_name text not null`,
   resolving_grants: `family_id uuid not null, deployment_id uuid not null, term int not null, excluded boolean not null,
     sku_id uuid not null, service_plan_id uuid, entitlement text, over text, ref int not null`,
   resolving_pairs:
@@ -50,7 +52,11 @@ const tables: Record<string, string> = {
     primary key (subject_id, item_id)`,
 }
 
+// Of the larger tables, so that a join whose size the planner guesses badly is still one of lookups.
 const indexes = [
+  'create index if not exists resolving_subjects_no on resolving_subjects (no)',
+  'create index if not exists resolving_objects_id on resolving_objects (object_id)',
+  'create index if not exists resolving_wanted_no on resolving_wanted (no)',
   'create index if not exists resolving_closure_depth on resolving_closure (depth)',
   'create index if not exists resolving_deployments_key on resolving_deployments (tenant_id, precedence)',
 ]
