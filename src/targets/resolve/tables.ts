@@ -24,7 +24,8 @@ const tables: Record<string, string> = {
   resolving_objects: 'no int not null, family_id uuid not null, object_id uuid not null',
   // Which deployments a tenant has; the smallest precedence wins.
   resolving_deployments: `tenant_id uuid not null, family_id uuid not null, deployment_id uuid not null, item_id uuid not null,
-    precedence int not null, target_type text not null, chosen boolean not null, kept boolean not null default false,
+    precedence int not null, scope text not null, distance int not null,
+    target_type text not null, chosen boolean not null, kept boolean not null default false,
     accounts text not null, guests text not null, departments text[], domains text[]`,
   resolving_terms: `deployment_id uuid not null, term int not null, excluded boolean not null, type text not null,
     group_id uuid, sku_id uuid, service_plan_id uuid, entitlement text, tag text, person_id uuid, computer_id uuid`,
