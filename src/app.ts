@@ -22,6 +22,7 @@ import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
 import { runTick } from './scheduler/tick.ts'
 import { createClosers } from './shutdown.ts'
 import { defaultTimings, type SyncTimings } from './sync/context.ts'
+import { syncEntitlements } from './targets/entitlements/sync.ts'
 
 export type Part = 'scheduler' | 'worker' | 'http'
 
@@ -76,6 +77,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     })
     closers.add('database', () => db.destroy())
     await assertSchema(db)
+    const changes = await syncEntitlements(db, config.appEntitlements)
+    if (Object.values(changes).some((list) => list.length > 0))
+      log.info(changes, 'the configuration changed the app entitlements')
 
     const queues = await openQueues(config.queueUrl ?? databaseUrl, {
       log,
