@@ -189,12 +189,13 @@ create table target_runs (
 create index target_runs_latest on target_runs (started_at desc);
 comment on table target_runs is 'Resolutions that changed or held something.';
 
+-- Without foreign keys: they would double the time of a resolution, and only the resolver writes here.
 create table deployment_targets (
-  tenant_id uuid not null references tenants,
+  tenant_id uuid not null,
   family_id uuid not null,
   subject_kind text not null check (subject_kind in ('person', 'computer')),
   subject_id uuid not null,
-  item_id uuid not null references maintenance_items,
+  item_id uuid not null,
   deployment_id uuid not null,
   scope text not null,
   version text not null,

@@ -15,6 +15,7 @@ export async function applyChanges(trx: Transaction<Database>, runId: string): P
     select c.tenant_id, c.family_id, c.subject_kind, c.subject_id, c.item_id, (c.after ->> 'deployment_id')::uuid,
       c.after ->> 'scope', c.after ->> 'version', c.after ->> 'desired_state', c.after ->> 'enforcement', c.reason, ${runId}::uuid
     from resolving_changes c where c.change in ('assigned', 'changed', 'moved') and not c.held
+    order by c.subject_id, c.item_id
     on conflict (subject_id, item_id) do update set tenant_id = excluded.tenant_id, family_id = excluded.family_id,
       deployment_id = excluded.deployment_id, scope = excluded.scope, version = excluded.version,
       desired_state = excluded.desired_state, enforcement = excluded.enforcement, reason = excluded.reason,

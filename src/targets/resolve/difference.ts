@@ -37,16 +37,14 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
       join resolving_deployments d on d.tenant_id = s.tenant_id and d.precedence = (w.best >> 32)::int
       join deployments p on p.deployment_id = d.deployment_id
       left join resolving_reasons k on k.ref = (w.best & 4294967295)::int
-    ), compared as (
+    ), compared as materialized (
+      -- Only what differs: the texts of the change are not made for hundreds of thousands of rows that are as they were.
       select w.*, c.tenant_id as tenant_before, c.family_id as family_before, c.subject_kind as kind_before,
-        c.deployment_id as deployment_before, coalesce(w.subject_id, c.subject_id) as subject, coalesce(w.item_id, c.item_id) as item,
-        coalesce(w.reason, c.reason) as reason_after, c.reason as reason_before,
-        case when c.subject_id is not null then jsonb_build_object('deployment_id', c.deployment_id, 'scope', c.scope,
-          'version', c.version, 'desired_state', c.desired_state, 'enforcement', c.enforcement) end as before,
-        case when w.subject_id is not null then jsonb_build_object('deployment_id', w.deployment_id, 'scope', w.scope,
-          'version', w.version, 'desired_state', w.desired_state, 'enforcement', w.enforcement) end as after
+        c.deployment_id as deployment_before, c.scope as scope_before, c.version as version_before,
+        c.desired_state as desired_state_before, c.enforcement as enforcement_before, c.reason as reason_before,
+        coalesce(w.subject_id, c.subject_id) as subject, coalesce(w.item_id, c.item_id) as item
       from wanted w full join current c on c.subject_id = w.subject_id and c.item_id = w.item_id
-      where w.subject_id is null or c.subject_id is null or w.reason is distinct from c.reason
+      where w.subject_id is null or c.subject_id is null or w.reason <> c.reason
         or (w.tenant_id, w.family_id, w.deployment_id, w.scope, w.version, w.desired_state, w.enforcement)
           <> (c.tenant_id, c.family_id, c.deployment_id, c.scope, c.version, c.desired_state, c.enforcement)
     ), named as (
@@ -54,9 +52,14 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
           when x.tenant_before is null then 'assigned'
           when x.tenant_id is null then 'unassigned'
           when x.tenant_id <> x.tenant_before or x.family_id <> x.family_before then 'moved'
-          when x.before <> x.after then 'changed'
+          when (x.deployment_id, x.scope, x.version, x.desired_state, x.enforcement) <> (x.deployment_before, x.scope_before,
+            x.version_before, x.desired_state_before, x.enforcement_before) then 'changed'
           else 'reworded'
-        end as change
+        end as change,
+        case when x.tenant_before is not null then jsonb_build_object('deployment_id', x.deployment_before, 'scope', x.scope_before,
+          'version', x.version_before, 'desired_state', x.desired_state_before, 'enforcement', x.enforcement_before) end as before,
+        case when x.tenant_id is not null then jsonb_build_object('deployment_id', x.deployment_id, 'scope', x.scope,
+          'version', x.version, 'desired_state', x.desired_state, 'enforcement', x.enforcement) end as after
       from compared x
       -- A computer of another family by now: assigned or unassigned there.
       where x.tenant_id is not null or not exists (
@@ -67,7 +70,7 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
     select coalesce(n.tenant_id, n.tenant_before), coalesce(n.family_id, n.family_before), coalesce(n.kind, n.kind_before),
       n.subject, n.item, n.change,
       case
-        when n.change <> 'unassigned' then n.reason_after
+        when n.change <> 'unassigned' then coalesce(n.reason, n.reason_before)
         when exists (select from persons p where p.person_id = n.subject and p.deleted_at is null and p.tenant_id is not null)
           or exists (select from computers c where c.computer_id = n.subject) then '{"by": "not_targeted"}'
         else '{"by": "gone"}'
@@ -76,8 +79,9 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
       f.deliberate or exists (
         select from resolving_dirt d
         where d.family_id = f.family_id and d.deliberate and d.id in (n.deployment_before, n.deployment_id))
-    from named n join resolving_families f on f.family_id = coalesce(n.family_id, n.family_before)
-    where n.change <> 'reworded' or n.reason_after <> n.reason_before`.execute(trx)
+    from named n join resolving_families f on f.family_id = coalesce(n.family_id, n.family_before)`.execute(
+    trx,
+  )
   await analyze(trx, 'resolving_changes')
 }
 

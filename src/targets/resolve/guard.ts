@@ -41,10 +41,9 @@ export async function holdChanges(
   facts: { guard: GuardSettings; runId: string },
 ): Promise<void> {
   await keepHeld(trx)
-  const sets = await judgedSets(trx)
-  if (sets.length === 0) return
   const fleet = await fleetHolds(trx)
   const frozen = isFleetFrozen(fleet.held, fleet.tenants)
+  const sets = await judgedSets(trx, frozen ? 0 : facts.guard.holdMin)
   for (const set of sets) {
     const reason = judgeTargets(set, facts.guard, frozen)
     if (reason !== null) await hold(trx, set, reason, facts.runId)
@@ -93,7 +92,8 @@ function judged() {
           and o.status = 'approved' and o.closed_at > now() - interval '24 hours')`
 }
 
-async function judgedSets(trx: Transaction<Database>): Promise<TargetSet[]> {
+/** The sets larger than `holdMin`, with what they are shares of; smaller ones pass anyway. */
+async function judgedSets(trx: Transaction<Database>, holdMin: number): Promise<TargetSet[]> {
   const { rows } = await sql<TargetSet>`
     with ${events}, sets as (
       select tenant_id, deployment_id, direction, count(*) as changes, count(distinct subject_id) as subjects
@@ -110,17 +110,22 @@ async function judgedSets(trx: Transaction<Database>): Promise<TargetSet[]> {
           and c.tenant_id in (select tenant_id from sets)
       ) x
       group by grouping sets ((x.tenant_id, x.direction), (x.tenant_id, x.deployment_id, x.direction))
+    ), sized as (
+      select s.tenant_id, s.deployment_id, s.direction,
+        case s.direction when 'unassign' then s.changes else s.subjects end as count,
+        coalesce(case s.direction when 'unassign' then r.changes else r.subjects end, 0) as recent
+      from sets s left join recent r on r.tenant_id = s.tenant_id and r.direction = s.direction
+        and r.deployment_id is not distinct from s.deployment_id
     )
-    select s.tenant_id as "tenantId", s.deployment_id as "deploymentId", s.direction,
-      case s.direction when 'unassign' then s.changes else s.subjects end as count,
-      coalesce(case s.direction when 'unassign' then r.changes else r.subjects end, 0) as recent,
-      case s.direction
-        when 'assign' then (select count(*) from persons p where p.tenant_id = s.tenant_id and p.deleted_at is null)
+    select s.tenant_id as "tenantId", s.deployment_id as "deploymentId", s.direction, s.count, s.recent,
+      case
+        when s.direction = 'assign' then (select count(*) from persons p where p.tenant_id = s.tenant_id and p.deleted_at is null)
+        when s.deployment_id is not null
+          then (select count(*) from deployment_targets t where t.deployment_id = s.deployment_id and t.tenant_id = s.tenant_id)
         else (select count(*) from deployment_targets t join tenant_families f using (tenant_id, family_id)
-          where t.tenant_id = s.tenant_id and (s.deployment_id is null or t.deployment_id = s.deployment_id))
+          where t.tenant_id = s.tenant_id)
       end as total
-    from sets s left join recent r on r.tenant_id = s.tenant_id and r.direction = s.direction
-      and r.deployment_id is not distinct from s.deployment_id
+    from sized s where s.count + s.recent > ${holdMin}
     order by s.deployment_id is not null, s.tenant_id, s.deployment_id, s.direction desc`.execute(trx)
   return rows
 }

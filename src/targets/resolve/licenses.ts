@@ -53,23 +53,34 @@ export async function findLicenses(trx: Transaction<Database>, graceMs: number):
     from wanted w join reasons r on (r.sku_id, r.sku_part_number) = (w.sku_id, w.sku_part_number)
       and (r.service_plan_id, r.service_plan_name, r.entitlement, r.over)
         is not distinct from (w.service_plan_id, w.service_plan_name, w.entitlement, w.over)`.execute(trx)
-  if (rows[0].entitled) await findEntitled(trx, plans)
-  await analyze(trx, 'resolving_grants', 'resolving_entitled')
+  if (rows[0].entitled) await findPairs(trx, plans)
+  await analyze(trx, 'resolving_grants', 'resolving_pairs')
 }
 
-/** Who is entitled to what, as far as one product yields to another: the rest is told by the grants. */
-async function findEntitled(trx: Transaction<Database>, plans: ReturnType<typeof sql>): Promise<void> {
+/** Who is entitled to two products of which one yields to the other. */
+async function findPairs(trx: Transaction<Database>, plans: ReturnType<typeof sql>): Promise<void> {
   await sql`
     with paired as (
       select entitlement from app_entitlements where yields_to is not null
       union
       select yields_to from app_entitlements where yields_to is not null
+    ), entitled as materialized (
+      select distinct o.no, e.entitlement
+      from paired join app_entitlement_plans e using (entitlement)
+      join ${plans} p on p.service_plan_id = e.service_plan_id
+      join person_licenses l on l.entra_tenant_id = p.entra_tenant_id and l.sku_id = p.sku_id
+      join resolving_objects o on o.family_id = l.entra_tenant_id and o.object_id = l.object_id
+      where not p.service_plan_id = any (l.disabled_plans)
+    ), pairs as (
+      select y.no, a.entitlement, a.yields_to
+      from app_entitlements a join entitled y using (entitlement) join entitled w on w.no = y.no and w.entitlement = a.yields_to
     )
-    insert into resolving_entitled
-    select distinct o.no, e.entitlement
-    from paired join app_entitlement_plans e using (entitlement)
-    join ${plans} p on p.service_plan_id = e.service_plan_id
-    join person_licenses l on l.entra_tenant_id = p.entra_tenant_id and l.sku_id = p.sku_id
-    join resolving_objects o on o.family_id = l.entra_tenant_id and o.object_id = l.object_id
-    where not p.service_plan_id = any (l.disabled_plans)`.execute(trx)
+    insert into resolving_pairs
+    select no, entitlement, bool_or(yields), min(over)
+    from (
+      select no, entitlement, true as yields, null as over from pairs
+      union all
+      select no, yields_to, false, entitlement from pairs
+    ) x
+    group by no, entitlement`.execute(trx)
 }

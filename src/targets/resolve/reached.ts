@@ -54,11 +54,8 @@ export function reachedBy(side: 'target' | 'exclude'): RawBuilder<unknown> {
     join person_licenses l on l.entra_tenant_id = g.family_id and l.sku_id = g.sku_id
       and (g.service_plan_id is null or not g.service_plan_id = any (l.disabled_plans))
     join resolving_objects o on o.family_id = l.entra_tenant_id and o.object_id = l.object_id
-    where g.excluded = ${excluded} and (g.entitlement is null or (
-      g.over is not distinct from (select min(x.entitlement) from resolving_entitled x
-        join app_entitlements y using (entitlement) where x.no = o.no and y.yields_to = g.entitlement)
-      and not exists (select from resolving_entitled x
-        join app_entitlements y on y.yields_to = x.entitlement where x.no = o.no and y.entitlement = g.entitlement)))
+    left join resolving_pairs y on y.no = o.no and y.entitlement = g.entitlement
+    where g.excluded = ${excluded} and y.yields is not true and g.over is not distinct from y.over
     union all
     select s.no, t.deployment_id, t.term, k.ref
     from resolving_terms t join resolving_subjects s on t.tag = any (s.tags)
