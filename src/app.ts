@@ -176,6 +176,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,
+        licenseGraceMs: config.licenseGraceMs,
         http: config.http,
         opsTokens,
         metricsToken: config.metricsToken,
