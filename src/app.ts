@@ -77,9 +77,6 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     })
     closers.add('database', () => db.destroy())
     await assertSchema(db)
-    const changes = await syncEntitlements(db, config.appEntitlements)
-    if (Object.values(changes).some((list) => list.length > 0))
-      log.info(changes, 'the configuration changed the app entitlements')
 
     const queues = await openQueues(config.queueUrl ?? databaseUrl, {
       log,
@@ -185,6 +182,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       closers.add('http', () => http.close())
       url = http.url
     }
+    // Last: a second daemon that fails to start, on a port in use, has changed nothing.
+    const changes = await syncEntitlements(db, config.appEntitlements)
+    if (Object.values(changes).some((list) => list.length > 0))
+      log.info(changes, 'the configuration changed the app entitlements')
     log.info({ url, queue: queues.backend, only: options.only }, 'entra-sync runs')
     return { url, databaseUrl, db, queues, stop: () => closers.closeAll() }
   } catch (error) {

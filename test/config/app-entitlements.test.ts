@@ -1,8 +1,9 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readAppEntitlements } from '../../src/config/app-entitlements.ts'
+import { builtInEntitlements } from '../../src/config/built-in-entitlements.ts'
 import { loadConfig } from '../../src/config.ts'
 
 const planId = 'bbbbbbbb-0000-4000-8000-000000000001'
@@ -153,4 +154,17 @@ test.each([
   expect(loadConfig({ SUSPENDED_LICENSE_GRACE: text }).licenseGraceMs).toBe(ms)
   expect(loadConfig({}).licenseGraceMs).toBe(30 * 86_400_000)
   expect(() => loadConfig({ SUSPENDED_LICENSE_GRACE: 'P2Y' })).toThrow('SUSPENDED_LICENSE_GRACE')
+})
+
+test('docs/entitlements.md: its example is right, and its table is what is built in', () => {
+  const guide = readFileSync('docs/entitlements.md', 'utf8')
+  const example = /^```yaml\n([^]*?)^```$/m.exec(guide)?.[1] ?? ''
+  expect(readAppEntitlements(example)).toMatchObject({
+    entitlements: [{ name: 'visio_desktop' }, { name: 'power_automate_desktop' }],
+    problems: [],
+  })
+  for (const [name, plans] of builtInEntitlements) {
+    const row = guide.split('\n').find((line) => line.startsWith(`| \`${name}\` |`))
+    expect(row?.split(' | ')[2]).toBe(`${[...plans.values()].map((plan) => `\`${plan}\``).join(', ')} |`)
+  }
 })
