@@ -8,7 +8,8 @@ export function targetText({
   targetType: TargetType
   target: Record<string, string>
 }): string {
-  const value = (...keys: string[]): string => keys.map((key) => target[key]).find((one) => one !== undefined) ?? ''
+  const value = (...keys: string[]): string =>
+    keys.map((key) => target[key]).find((one) => one !== undefined) ?? ''
   switch (targetType) {
     case 'everyone':
       return 'everyone'
