@@ -7,7 +7,7 @@ import {
   type Explanation,
 } from '../targets/explain/explain.ts'
 import { findSubject } from '../targets/explain/subject.ts'
-import { targetText } from '../targets/explain/target-text.ts'
+import { targetText } from '../targets/target-text.ts'
 import type { Rule } from '../targets/explain/verdicts.ts'
 import { reasonText, wantedText } from '../targets/words.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'

@@ -58,6 +58,7 @@ export interface Database {
   target_dirt: TargetDirtTable
   target_family_status: TargetFamilyStatusView
   license_grace_look: LicenseGraceLookTable
+  deployment_warnings: DeploymentWarningsView
   schema_migrations: SchemaMigrationsTable
 }
 
@@ -776,4 +777,11 @@ export interface TargetDirtTable {
 export interface TargetFamilyStatusView {
   family_id: string
   frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'sync_not_whole' | null
+}
+
+export interface DeploymentWarningsView {
+  deployment_id: string
+  family_id: string | null
+  code: string
+  message: string
 }
