@@ -142,7 +142,7 @@ const filters = z
   )
   .meta({ title: 'Filters', description: 'Whom of the target it reaches.' })
 
-const deployment = z.strictObject(
+export const deployment = z.strictObject(
   {
     name: text().meta({
       title: 'Name',
@@ -215,7 +215,7 @@ const deployment = z.strictObject(
   must('a map with name, item and target'),
 )
 
-const item = z.strictObject(
+export const item = z.strictObject(
   {
     name: text().meta({
       title: 'Name',
@@ -229,31 +229,34 @@ const item = z.strictObject(
   must('a map with name and kind'),
 )
 
+/** The file with any lists: entries are parsed one by one. */
+export const outsideOfFile = z.strictObject(
+  {
+    $schema: text(2000)
+      .optional()
+      .meta({ title: 'JSON Schema', description: 'For editors, in JSON files. Without effect.' }),
+    source: text().optional().meta({
+      title: 'Source',
+      description:
+        'What --prune knows this file by: it removes only deployments of the same source. Default: the name of the file.',
+    }),
+    items: z.array(z.unknown(), must('a list of items')).optional(),
+    deployments: z.array(z.unknown(), must('a list of deployments')),
+  },
+  must('a map with deployments'),
+)
+
 /** The one source of what a deployment file may hold: parser, JSON Schema and documentation follow it. */
-export const deploymentFile = z
-  .strictObject(
-    {
-      $schema: text(2000)
-        .optional()
-        .meta({ title: 'JSON Schema', description: 'For editors, in JSON files. Without effect.' }),
-      source: text().optional().meta({
-        title: 'Source',
-        description:
-          'What --prune knows this file by: it removes only deployments of the same source. Default: the name of the file.',
-      }),
-      items: z
-        .array(item, must('a list of items'))
-        .default([])
-        .meta({
-          title: 'Maintenance items',
-          description: 'Needed for tasks only: an item that is not listed is software.',
-        }),
-      deployments: z
-        .array(deployment, must('a list of deployments'))
-        .meta({ title: 'Deployments', description: 'Who gets which maintenance item.' }),
-    },
-    must('a map with deployments'),
-  )
+export const deploymentFile = outsideOfFile
+  .extend({
+    items: z.array(item).optional().meta({
+      title: 'Maintenance items',
+      description: 'Needed for tasks only: an item that is not listed is software.',
+    }),
+    deployments: z
+      .array(deployment)
+      .meta({ title: 'Deployments', description: 'Who gets which maintenance item.' }),
+  })
   .meta({ title: 'entra-sync deployment file' })
 
 export type DeploymentEntry = z.output<typeof deployment>
