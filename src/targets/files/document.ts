@@ -7,6 +7,11 @@ const largestBytes = 2 * 1024 * 1024
 /** Values with every alias written out, so that a bomb of aliases costs no more than a large file. */
 const mostValues = 500_000
 
+/** After so many the rest follows from the first ones. */
+const mostSyntaxErrors = 20
+
+const oneDocument = 'A second document begins here (---). Make one file of each, or one list of both.'
+
 export interface ReadDocument {
   /** Undefined where the text is no document at all; there are problems then. */
   value: unknown
@@ -50,8 +55,13 @@ export function readDocument(text: string, fileName: string): ReadDocument {
     // Keys that are there twice are found below: the parser's own search is quadratic.
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
     index.start(document.contents)
-    for (const { pos, message } of [...document.errors, ...document.warnings]) {
-      tell(pos[0], 'syntax', sentence(message))
+    const faults = new Map(
+      [...document.errors, ...document.warnings].map((fault) => [`${fault.pos[0]} ${fault.message}`, fault]),
+    )
+    // The parser turns its own stack's overflow into a syntax error.
+    if (document.errors.some(({ message }) => /stack/i.test(message))) throw new RangeError('too deep')
+    for (const { pos, code, message } of [...faults.values()].slice(0, mostSyntaxErrors)) {
+      tell(pos[0], 'syntax', code === 'MULTIPLE_DOCS' ? oneDocument : sentence(message))
     }
     if (document.errors.length > 0) return read
     if (document.contents === null) {
