@@ -56,6 +56,7 @@ export interface Database {
   target_feed: TargetFeedTable
   target_families: TargetFamiliesTable
   target_dirt: TargetDirtTable
+  target_failures: TargetFailuresTable
   target_family_status: TargetFamilyStatusView
   schema_migrations: SchemaMigrationsTable
 }
@@ -338,6 +339,7 @@ export interface AppliedRemovalsTable {
   kind: string
   at: DefaultTimestamp
   count: number
+  group_id: string | null
 }
 
 export interface HoldsTable {
@@ -354,6 +356,7 @@ export interface HoldsTable {
   created_at: DefaultTimestamp
   closed_at: NullableTimestamp
   run_id: string | null
+  group_id: string | null
 }
 
 export interface HoldItemsTable {
@@ -769,4 +772,13 @@ export interface TargetDirtTable {
 export interface TargetFamilyStatusView {
   family_id: string
   frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'sync_not_whole' | null
+}
+
+export interface TargetFailuresTable {
+  family_id: string
+  failures: Generated<number>
+  failed_at: DefaultTimestamp
+  retry_at: DefaultTimestamp
+  code: string
+  message: string
 }
