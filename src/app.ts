@@ -22,6 +22,7 @@ import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
 import { runTick } from './scheduler/tick.ts'
 import { createClosers } from './shutdown.ts'
 import { defaultTimings, type SyncTimings } from './sync/context.ts'
+import { syncEntitlements } from './targets/entitlements/sync.ts'
 
 export type Part = 'scheduler' | 'worker' | 'http'
 
@@ -183,6 +184,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,
+        licenseGraceMs: config.licenseGraceMs,
         http: config.http,
         opsTokens,
         metricsToken: config.metricsToken,
@@ -191,6 +193,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       closers.add('http', () => http.close())
       url = http.url
     }
+    // Last: a second daemon that fails to start, on a port in use, has changed nothing.
+    const changes = await syncEntitlements(db, config.appEntitlements)
+    if (Object.values(changes).some((list) => list.length > 0))
+      log.info(changes, 'the configuration changed the app entitlements')
     log.info({ url, queue: queues.backend, only: options.only }, 'entra-sync runs')
     return { url, databaseUrl, db, queues, stop: () => closers.closeAll() }
   } catch (error) {

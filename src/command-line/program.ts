@@ -4,6 +4,7 @@ import type { CommandContext } from '../cli/context.ts'
 import { addCustomerCommands } from './customers.ts'
 import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
+import { addEntitlementCommands } from './entitlements.ts'
 import { addOffboardCommand } from './offboard.ts'
 import { addLinkCommands } from './links.ts'
 import { addPreconsentCommands } from './preconsent.ts'
@@ -82,6 +83,7 @@ export function commandLine(perform: Perform): Command {
   program.commandsGroup('Every day:')
   addSyncCommands(program, perform, json)
   addProblemCommands(program, perform, json)
+  addEntitlementCommands(program, perform, json)
 
   program.commandsGroup('Rarely:')
   addSecretCommands(program, perform, json)

@@ -58,6 +58,7 @@ export interface Database {
   target_dirt: TargetDirtTable
   target_failures: TargetFailuresTable
   target_family_status: TargetFamilyStatusView
+  license_grace_look: LicenseGraceLookTable
   schema_migrations: SchemaMigrationsTable
 }
 
@@ -750,6 +751,12 @@ export interface TargetFeedTable {
   only_row: Generated<boolean>
   last_seq: Generated<number>
   floor_seq: Generated<number>
+}
+
+export interface LicenseGraceLookTable {
+  only_row: Generated<boolean>
+  looked_at: DefaultTimestamp
+  grace: string | null
 }
 
 export interface TargetFamiliesTable {

@@ -1,0 +1,22 @@
+import type { Command, Option } from 'commander'
+import type { CommandContext } from '../cli/context.ts'
+
+type Perform = (json: boolean, action: (context: CommandContext) => Promise<number>) => Promise<void>
+
+/** The commands about who gets what, and why. */
+export function addTargetCommands(program: Command, perform: Perform, json: () => Option): void {
+  program
+    .command('explain')
+    .description(
+      'Say why a person or computer gets a maintenance item, and why not: the winner, what it beat and by which rule, what is missing for the others.',
+    )
+    .argument('<subject>', 'UPN, mail or id of a person; name or id of a computer')
+    .argument('[item]', 'name of a maintenance item; without it, all that reach the subject')
+    .option('--tenant <tenant>', 'name, slug or id of the tenant, where several have such a one')
+    .addOption(json())
+    .action((subject: string, item: string | undefined, options: { tenant?: string; json: boolean }) =>
+      perform(options.json, async (context) =>
+        (await import('../cli/explain.ts')).explain(context, subject, item, options),
+      ),
+    )
+}
