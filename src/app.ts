@@ -58,9 +58,6 @@ const mostConnections = 30
 /** One tenant's great change must not keep the small ones of others; more would only wait for the same disk. */
 const resolutionsAtOnce = 2
 
-/** How long licences of a suspended SKU still count. */
-const licenseGraceMs = 30 * 24 * 3_600_000
-
 /** Less than the deadline of the whole stop (25 s): the rest is for what closes after the workers. */
 const stopWorkersMs = 20_000
 
@@ -120,7 +117,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       },
       consent: { proof: { db, graph, log }, queues },
       preconsent: { preconsent, queues },
-      targets: { targets: { db, guard: config.guard, licenseGraceMs, log }, queues },
+      targets: { targets: { db, guard: config.guard, licenseGraceMs: config.licenseGraceMs, log }, queues },
       apps: {
         db,
         graph,
