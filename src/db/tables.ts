@@ -56,6 +56,7 @@ export interface Database {
   target_feed: TargetFeedTable
   target_families: TargetFamiliesTable
   target_dirt: TargetDirtTable
+  target_failures: TargetFailuresTable
   target_family_status: TargetFamilyStatusView
   license_grace_look: LicenseGraceLookTable
   deployment_warnings: DeploymentWarningsView
@@ -340,6 +341,7 @@ export interface AppliedRemovalsTable {
   kind: string
   at: DefaultTimestamp
   count: number
+  group_id: string | null
 }
 
 export interface HoldsTable {
@@ -356,6 +358,7 @@ export interface HoldsTable {
   created_at: DefaultTimestamp
   closed_at: NullableTimestamp
   run_id: string | null
+  group_id: string | null
 }
 
 export interface HoldItemsTable {
@@ -782,6 +785,11 @@ export interface TargetFamilyStatusView {
 export interface DeploymentWarningsView {
   deployment_id: string
   family_id: string | null
+export interface TargetFailuresTable {
+  family_id: string
+  failures: Generated<number>
+  failed_at: DefaultTimestamp
+  retry_at: DefaultTimestamp
   code: string
   message: string
 }
