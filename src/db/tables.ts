@@ -785,6 +785,10 @@ export interface TargetFamilyStatusView {
 export interface DeploymentWarningsView {
   deployment_id: string
   family_id: string | null
+  code: string
+  message: string
+}
+
 export interface TargetFailuresTable {
   family_id: string
   failures: Generated<number>
