@@ -1,7 +1,13 @@
 import { EntraSyncError } from '../errors.ts'
-import { explain as explainSubject, findItem, type Explained, type ExplainedItem, type Explanation } from '../targets/explain/explain.ts'
+import {
+  explain as explainSubject,
+  findItem,
+  type Explained,
+  type ExplainedItem,
+  type Explanation,
+} from '../targets/explain/explain.ts'
 import { findSubject } from '../targets/explain/subject.ts'
-import { targetText } from '../targets/explain/target-text.ts'
+import { targetText } from '../targets/target-text.ts'
 import type { Rule } from '../targets/explain/verdicts.ts'
 import { reasonText, wantedText } from '../targets/words.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
@@ -40,11 +46,12 @@ function printExplanation(output: Output, explanation: Explanation): void {
   const { subject, items, primaryUser, wins } = explanation
   output.line(printable(headline(explanation)))
   for (const line of notes(explanation)) output.line(`  ${printable(line)}`)
-  if (items.length === 0) output.line('  No deployment reaches it. Name an item to see why not: explain … ITEM')
+  if (items.length === 0)
+    output.line('  No deployment reaches it. Name an item to see why not: explain … ITEM')
   for (const item of items) {
     output.line('')
     const through = wins.find(({ itemId }) => itemId === item.itemId)?.through
-    printItem(output, item, through === 'person' ? '; on this computer its primary user\'s target wins' : '')
+    printItem(output, item, through === 'person' ? "; on this computer its primary user's target wins" : '')
   }
   if (subject.kind !== 'computer') return
   output.line('')
@@ -62,7 +69,9 @@ function headline({ subject }: Explanation): string {
 
 function notes({ subject, frozen, pending }: Explanation): string[] {
   return [
-    ...(subject.deletedAt === null ? [] : [`deleted on ${subject.deletedAt.toISOString().slice(0, 10)}: it gets nothing`]),
+    ...(subject.deletedAt === null
+      ? []
+      : [`deleted on ${subject.deletedAt.toISOString().slice(0, 10)}: it gets nothing`]),
     ...(subject.tenantId === null ? ['its Entra tenant is linked to no tenant for it: it gets nothing'] : []),
     ...(subject.enabled === false ? ['the account is disabled'] : []),
     ...(subject.userType?.toLowerCase() === 'guest' ? ['a guest'] : []),
@@ -90,9 +99,12 @@ function printItem(output: Output, item: ExplainedItem, through: string): void {
     output.line('    the table still has another target: it is not resolved yet, or held')
   if (item.held !== null) {
     const becomes = item.held.wanted === null ? 'would be taken away' : 'would change'
-    output.line(printable(`    held since ${item.held.since.toISOString()}: it ${becomes} (${item.held.reason})`))
+    output.line(
+      printable(`    held since ${item.held.since.toISOString()}: it ${becomes} (${item.held.reason})`),
+    )
   }
-  for (const one of item.deployments) output.line(printable(`  ${mark(one)} ${one.name}: ${verdictText(one)}`))
+  for (const one of item.deployments)
+    output.line(printable(`  ${mark(one)} ${one.name}: ${verdictText(one)}`))
 }
 
 function mark({ verdict }: Explained): string {

@@ -1,4 +1,4 @@
-import type { Command, Option } from 'commander'
+import { InvalidArgumentError, type Command, type Option } from 'commander'
 import type { CommandContext } from '../cli/context.ts'
 import { requireSome } from './require-some.ts'
 
@@ -36,4 +36,23 @@ export function addTargetCommands(program: Command, perform: Perform, json: () =
         (await import('../cli/resolve.ts')).resolve(context, request),
       )
     })
+
+  program
+    .command('changes')
+    .description(
+      'Show what has changed of the deployment targets, in commit order: the last ones, those after a seq, or all that come.',
+    )
+    .option('--after <seq>', 'changes after this one', parseNumber)
+    .option('--limit <n>', 'how many at most', parseNumber, 50)
+    .option('--follow', 'go on with what comes, until Ctrl-C; with --json one document a line', false)
+    .option('--snapshot', 'all targets, and the seq at which they are true', false)
+    .addOption(json())
+    .action((options: { after?: number; limit: number; follow: boolean; snapshot: boolean; json: boolean }) =>
+      perform(options.json, async (context) => (await import('../cli/changes.ts')).changes(context, options)),
+    )
+}
+
+function parseNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
 }

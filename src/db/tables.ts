@@ -59,6 +59,7 @@ export interface Database {
   target_failures: TargetFailuresTable
   target_family_status: TargetFamilyStatusView
   license_grace_look: LicenseGraceLookTable
+  deployment_warnings: DeploymentWarningsView
   schema_migrations: SchemaMigrationsTable
 }
 
@@ -781,6 +782,9 @@ export interface TargetFamilyStatusView {
   frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'sync_not_whole' | null
 }
 
+export interface DeploymentWarningsView {
+  deployment_id: string
+  family_id: string | null
 export interface TargetFailuresTable {
   family_id: string
   failures: Generated<number>

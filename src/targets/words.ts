@@ -16,7 +16,7 @@ export function reasonText(reason: unknown): string {
     case 'app_entitlement':
       return (
         `entitled by ${text('sku')} (${text('service_plan')})` +
-        `${text('over') && `, which wins over ${text('over')} on the same person`}`
+        (text('over') && `, which wins over ${text('over')} on the same person`)
       )
     case 'tag':
       return `tagged ${text('tag')}`

@@ -86,7 +86,12 @@ async function readHeld(
   db: Kysely<Database>,
   subjectId: string,
 ): Promise<Map<string, NonNullable<ExplainedItem['held']>>> {
-  const { rows } = await sql<{ item: string; reason: string; since: Date; wanted: { deployment_id: string } | null }>`
+  const { rows } = await sql<{
+    item: string
+    reason: string
+    since: Date
+    wanted: { deployment_id: string } | null
+  }>`
     select h.key[2] as item, o.reason, o.created_at as since, h.wanted from hold_items h join holds o using (hold_id)
     where h.kind = 'target' and h.key[1] = ${subjectId} and o.status = 'open'`.execute(db)
   return new Map(rows.map(({ item, ...held }) => [item, held]))

@@ -56,7 +56,7 @@ async function missingGroup(db: Kysely<Database>, subject: Subject, one: Candida
   const hidden = rows.filter(({ members_visible: visible }) => !visible).length
   return (
     `not in ${names.join(', ')}${rows.length > 3 ? ` and ${rows.length - 3} more` : ''}` +
-    `${below > 0 ? `, nor in the ${below} groups below` : ''}` +
+    (below > 0 ? `, nor in the ${below} groups below` : '') +
     `${subject.objectId === null ? ' (not known in Entra, so in no group)' : ''}${hidden > 0 ? '; its members are hidden from us' : ''}`
   )
 }
@@ -108,12 +108,14 @@ async function missingPlans(
   licenseGraceMs: number,
   wanted: { sku: string | null; plans: string[]; what: string },
 ): Promise<string> {
-  if (subject.kind === 'computer') return 'licences are of persons; a computer gets it through its primary user'
+  if (subject.kind === 'computer')
+    return 'licences are of persons; a computer gets it through its primary user'
   const licenses = await licensesWith(db, subject, licenseGraceMs, wanted.sku, wanted.plans)
   if (licenses.length === 0) return `has no licence for ${wanted.what}`
   const why = licenses.map((one) => {
     if (one.status === null) return `${one.sku} is assigned, but the tenant no longer subscribes it`
-    if (one.switched_off) return `${one.sku} is assigned, but its plan ${one.plan ?? ''} is switched off for this person`
+    if (one.switched_off)
+      return `${one.sku} is assigned, but its plan ${one.plan ?? ''} is switched off for this person`
     if (!one.honoured)
       return `${one.sku} is ${one.status.toLowerCase()}${one.status_since ? ` since ${one.status_since.toISOString().slice(0, 10)}` : ''}`
     return `plan ${one.plan ?? ''} of ${one.sku} is ${(one.plan_status ?? 'unusable').toLowerCase()}`

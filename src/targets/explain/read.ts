@@ -64,7 +64,7 @@ export async function readMatched(
     await lookAt(trx, subject.familyId, [subject.id])
     await match(trx, licenseGraceMs)
     await findExcluded(trx)
-    const candidates = await readCandidates(trx, subject, itemId)
+    const candidates = await readCandidates(trx, itemId)
     const { rows: standing } = await sql<Standing>`
       select item_id as "itemId", deployment_id as "deploymentId", reason, since from deployment_targets
       where subject_id = ${subject.id} and (${itemId}::uuid is null or item_id = ${itemId})`.execute(trx)
@@ -74,11 +74,7 @@ export async function readMatched(
   }
 }
 
-async function readCandidates(
-  trx: Transaction<Database>,
-  subject: Subject,
-  itemId: string | null,
-): Promise<Candidate[]> {
+async function readCandidates(trx: Transaction<Database>, itemId: string | null): Promise<Candidate[]> {
   const { rows } = await sql<Candidate>`
     with reached as (
       select r.deployment_id, min(r.ref) as ref from (${reachedBy('target')}) r group by r.deployment_id

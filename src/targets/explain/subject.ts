@@ -32,10 +32,15 @@ export async function findSubject(db: Kysely<Database>, text: string, tenant?: s
   const found = await readSubjects(db, wanted, tenant?.trim().toLowerCase() ?? null)
   const [subject, ...others] = found
   if (subject === undefined) {
-    throw new EntraSyncError('input', `There is no person and no computer ${text}${tenant ? ` in ${tenant}` : ''}.`, {
-      code: 'subject_unknown',
-      remedy: 'Give a UPN, a computer name or an id; `entra-sync persons list --search` and `computers list` show them.',
-    })
+    throw new EntraSyncError(
+      'input',
+      `There is no person and no computer ${text}${tenant ? ` in ${tenant}` : ''}.`,
+      {
+        code: 'subject_unknown',
+        remedy:
+          'Give a UPN, a computer name or an id; `entra-sync persons list --search` and `computers list` show them.',
+      },
+    )
   }
   if (others.length > 0) {
     const list = found.slice(0, 5).map((one) => `${one.kind} ${one.id} in ${one.tenant ?? 'no tenant'}`)

@@ -18,7 +18,17 @@ export type Verdict =
 export type Judged = Candidate & { verdict: Verdict }
 
 const places = { individual: 0, single_tenant: 1, cross_tenant: 2 }
-const types = { computer: 1, person: 2, tag: 3, team: 4, group: 4, group_name: 5, license: 6, app_entitlement: 7, everyone: 8 }
+const types = {
+  computer: 1,
+  person: 2,
+  tag: 3,
+  team: 4,
+  group: 4,
+  group_name: 5,
+  license: 6,
+  app_entitlement: 7,
+  everyone: 8,
+}
 const states = { ignored: 0, uninstalled: 1, installed: 2, update_if_found: 3 }
 
 /** Says of each deployment what becomes of it. The winners are the resolver's: the smallest precedence of each item. */
@@ -33,7 +43,10 @@ export function judge(
     const best = winners.get(one.itemId)
     if (best === undefined || (one.precedence ?? 0) < (best.precedence ?? 0)) winners.set(one.itemId, one)
   }
-  return candidates.map((one) => ({ ...one, verdict: verdictOf(subject, one, winners.get(one.itemId), standing) }))
+  return candidates.map((one) => ({
+    ...one,
+    verdict: verdictOf(subject, one, winners.get(one.itemId), standing),
+  }))
 }
 
 function takesPart(one: Candidate, standing: ReadonlyMap<string, string>): boolean {

@@ -1,14 +1,17 @@
-import type { TargetType } from '../../db/tables.ts'
+import type { TargetType } from '../db/tables.ts'
 
-/** A deployment's target in words. */
+/** A deployment's target in words; `name` stands for an id where it is known. */
 export function targetText({
   targetType,
   target,
+  targetName,
 }: {
   targetType: TargetType
   target: Record<string, string>
+  targetName?: string | null
 }): string {
-  const value = (...keys: string[]): string => keys.map((key) => target[key]).find((one) => one !== undefined) ?? ''
+  const value = (...keys: string[]): string =>
+    targetName ?? keys.map((key) => target[key]).find((one) => one !== undefined) ?? ''
   switch (targetType) {
     case 'everyone':
       return 'everyone'
