@@ -6,6 +6,7 @@ type Perform = (json: boolean, action: (context: CommandContext) => Promise<numb
 
 /** The commands about who gets what, and why. */
 export function addTargetCommands(program: Command, perform: Perform, json: () => Option): void {
+  addDeploymentCommands(program, perform, json)
   program
     .command('explain')
     .description(
@@ -49,6 +50,72 @@ export function addTargetCommands(program: Command, perform: Perform, json: () =
     .addOption(json())
     .action((options: { after?: number; limit: number; follow: boolean; snapshot: boolean; json: boolean }) =>
       perform(options.json, async (context) => (await import('../cli/changes.ts')).changes(context, options)),
+    )
+}
+
+function addDeploymentCommands(program: Command, perform: Perform, json: () => Option): void {
+  const deployments = program.command('deployments').description('Who is to get which maintenance item.')
+  const files = async () => import('../cli/deployment-files.ts')
+  const lists = async () => import('../cli/deployments.ts')
+  const prune = 'also remove those that this file brought and no longer has'
+  const all = 'show every tenant that changes'
+  deployments
+    .command('list', { isDefault: true })
+    .description(
+      'List the deployments: what each gives, to whom, for how many it wins, and what is odd about it.',
+    )
+    .addOption(json())
+    .action((options: { json: boolean }) =>
+      perform(options.json, async (context) => (await lists()).list(context)),
+    )
+  deployments
+    .command('show')
+    .description('Show one deployment in full, and for how many it wins in each tenant.')
+    .argument('<name>', 'its name')
+    .addOption(json())
+    .action((name: string, options: { json: boolean }) =>
+      perform(options.json, async (context) => (await lists()).show(context, name)),
+    )
+  deployments
+    .command('preview')
+    .description(
+      'Say how many persons and computers a file would give, change and take what, tenant by tenant. Changes nothing.',
+    )
+    .argument('<file>', 'YAML or JSON')
+    .option('--prune', prune, false)
+    .option('--all', all, false)
+    .addOption(json())
+    .action((file: string, options: { prune: boolean; all: boolean; json: boolean }) =>
+      perform(options.json, async (context) =>
+        (await files()).apply(context, file, { ...options, mode: 'preview' }),
+      ),
+    )
+  deployments
+    .command('apply')
+    .description(
+      'Bring the deployments of a file, known by their names. Shows the plan and its effect; does it with --yes. Removes nothing that the file lacks, except with --prune.',
+    )
+    .argument('<file>', 'YAML or JSON')
+    .option('--prune', prune, false)
+    .option('--all', all, false)
+    .option('--yes', 'do it', false)
+    .addOption(json())
+    .action((file: string, options: { prune: boolean; all: boolean; yes: boolean; json: boolean }) =>
+      perform(options.json, async (context) =>
+        (await files()).apply(context, file, { ...options, mode: options.yes ? 'apply' : 'ask' }),
+      ),
+    )
+  deployments
+    .command('remove')
+    .description('Remove deployments by name. Shows what is taken away; does it with --yes.')
+    .argument('<names...>', 'their names')
+    .option('--all', all, false)
+    .option('--yes', 'do it', false)
+    .addOption(json())
+    .action((names: string[], options: { all: boolean; yes: boolean; json: boolean }) =>
+      perform(options.json, async (context) =>
+        (await files()).remove(context, names, { confirmed: options.yes, all: options.all }),
+      ),
     )
 }
 

@@ -782,18 +782,18 @@ export interface TargetFamilyStatusView {
   frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'sync_not_whole' | null
 }
 
+export interface DeploymentWarningsView {
+  deployment_id: string
+  family_id: string | null
+  code: string
+  message: string
+}
+
 export interface TargetFailuresTable {
   family_id: string
   failures: Generated<number>
   failed_at: DefaultTimestamp
   retry_at: DefaultTimestamp
-  code: string
-  message: string
-}
-
-export interface DeploymentWarningsView {
-  deployment_id: string
-  family_id: string | null
   code: string
   message: string
 }
