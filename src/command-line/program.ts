@@ -11,6 +11,7 @@ import { addPreconsentCommands } from './preconsent.ts'
 import { addPermissionLevelCommand } from './permission-level.ts'
 import { addSecretCommands } from './secrets.ts'
 import { addSyncCommands } from './syncing.ts'
+import { addTargetCommands } from './targets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
 
@@ -83,6 +84,7 @@ export function commandLine(perform: Perform): Command {
   program.commandsGroup('Every day:')
   addSyncCommands(program, perform, json)
   addProblemCommands(program, perform, json)
+  addTargetCommands(program, perform, json)
   addEntitlementCommands(program, perform, json)
 
   program.commandsGroup('Rarely:')
