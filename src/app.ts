@@ -22,6 +22,7 @@ import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
 import { runTick } from './scheduler/tick.ts'
 import { createClosers } from './shutdown.ts'
 import { defaultTimings, type SyncTimings } from './sync/context.ts'
+import { syncEntitlements } from './targets/entitlements/sync.ts'
 
 export type Part = 'scheduler' | 'worker' | 'http'
 
@@ -54,6 +55,9 @@ export interface App {
 /** Postgres takes 100 in all by default, and the queue's connections come on top; transactions are short. */
 const mostConnections = 30
 
+/** One tenant's great change must not keep the small ones of others; more would only wait for the same disk. */
+const resolutionsAtOnce = 2
+
 /** Less than the deadline of the whole stop (25 s): the rest is for what closes after the workers. */
 const stopWorkersMs = 20_000
 
@@ -70,7 +74,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       closers.add('embedded postgres', close),
     )
     const db = openDatabase(databaseUrl, {
-      max: Math.min(2 * config.syncConcurrency + 6, mostConnections),
+      max: Math.min(2 * config.syncConcurrency + 6 + resolutionsAtOnce, mostConnections),
       applicationName: 'entra-sync',
       onError: (error) => log.warn({ err: error }, 'an idle database connection failed'),
     })
@@ -113,6 +117,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       },
       consent: { proof: { db, graph, log }, queues },
       preconsent: { preconsent, queues },
+      targets: { targets: { db, guard: config.guard, licenseGraceMs: config.licenseGraceMs, log }, queues },
       apps: {
         db,
         graph,
@@ -147,6 +152,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
               concurrency: config.syncConcurrency,
               ...(timings.worker && { timings: timings.worker }),
             }),
+            startWorker(workerContext, 'targets', {
+              concurrency: resolutionsAtOnce,
+              ...(timings.worker && { timings: timings.worker }),
+            }),
           ]
         : []),
     ]
@@ -172,6 +181,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         cloud: config.cloud,
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,
+        licenseGraceMs: config.licenseGraceMs,
         http: config.http,
         opsTokens,
         metricsToken: config.metricsToken,
@@ -180,6 +190,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       closers.add('http', () => http.close())
       url = http.url
     }
+    // Last: a second daemon that fails to start, on a port in use, has changed nothing.
+    const changes = await syncEntitlements(db, config.appEntitlements)
+    if (Object.values(changes).some((list) => list.length > 0))
+      log.info(changes, 'the configuration changed the app entitlements')
     log.info({ url, queue: queues.backend, only: options.only }, 'entra-sync runs')
     return { url, databaseUrl, db, queues, stop: () => closers.closeAll() }
   } catch (error) {
@@ -203,11 +217,12 @@ async function openDatabaseServer(
 }
 
 /** For messages only: never throws, since it is asked for while something else is being reported. */
-async function tenantName(db: Kysely<Database>, entraTenantId: string, log: Log): Promise<string> {
+async function tenantName(db: Kysely<Database>, id: string, log: Log): Promise<string> {
   try {
-    return (await readSyncState(db, entraTenantId))?.name ?? entraTenantId
+    const tenant = db.selectFrom('tenants').select('name').where('tenant_id', '=', id)
+    return (await readSyncState(db, id))?.name ?? (await tenant.executeTakeFirst())?.name ?? id
   } catch (error) {
-    log.debug({ err: error, entraTenantId }, 'the name could not be read')
-    return entraTenantId
+    log.debug({ err: error, id }, 'the name could not be read')
+    return id
   }
 }

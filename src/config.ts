@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { isatty } from 'node:tty'
 import { z } from 'zod'
+import { readAppEntitlements, type ConfiguredEntitlement } from './config/app-entitlements.ts'
 import { knownClouds, type Cloud, type CloudName } from './config/clouds.ts'
 import { environmentReader, type Problem } from './config/environment.ts'
 import { EntraSyncError } from './errors.ts'
@@ -50,6 +51,10 @@ export interface Config {
   syncConcurrency: number
   syncSliceMs: number
   guard: { holdMin: number; holdPercent: number; holdMax: number }
+  /** How long licences of a suspended SKU still count. */
+  licenseGraceMs: number
+  /** Beside the built-in ones. */
+  appEntitlements: ConfiguredEntitlement[]
   log: { level: LogLevel; pretty: boolean }
   /** null = /metrics answers loopback clients only. */
   metricsToken: string | null
@@ -102,6 +107,8 @@ export function loadConfig(env: NodeJS.ProcessEnv, terminal = isatty(2)): Config
     syncConcurrency: read.value('SYNC_CONCURRENCY', wholeNumber(1, 200), 10),
     syncSliceMs: read.value('SYNC_SLICE', duration(second, 60 * minute, 'PT1H'), minute),
     guard: { holdMin, holdPercent: read.value('HOLD_PERCENT', wholeNumber(0, 100), 10), holdMax },
+    licenseGraceMs: read.value('SUSPENDED_LICENSE_GRACE', duration(second, 365 * day, 'P365D'), 30 * day),
+    appEntitlements: readEntitlements(read),
     log: {
       level: read.value('LOG_LEVEL', z.enum(logLevels, `must be one of ${logLevels.join(', ')}.`), 'info'),
       pretty: read.value('LOG_PRETTY', flag, terminal),
@@ -145,6 +152,14 @@ function readCloud(read: Reader): Cloud {
     graphUrl: urls.graphUrl ?? '',
     partnerCenterUrl: urls.partnerCenterUrl ?? '',
   }
+}
+
+function readEntitlements(read: Reader): ConfiguredEntitlement[] {
+  const source = read.file('APP_ENTITLEMENTS_FILE')
+  if (source === null) return []
+  const { entitlements, problems } = readAppEntitlements(source)
+  for (const { line, text } of problems) read.problem('APP_ENTITLEMENTS_FILE', `line ${line}: ${text}`)
+  return entitlements
 }
 
 function readDefaultApp(read: Reader): DefaultApp | null {

@@ -24,7 +24,7 @@ async function fill(
        case when p % 40 = 0 then 'Guest' else 'Member' end, case when p % 25 = 0 then '{cad}' else '{}' end::text[]
      from ${tenant}, generate_series(1, ${persons}) p`,
     `insert into groups (entra_tenant_id, object_id, display_name, kind)
-     select ${id(kinds.entra, 't', '0')}, ${id(kinds.group, 't', 'g')}, 'Group ' || g, 'security'
+     select ${id(kinds.entra, 't', '0')}, ${id(kinds.group, 't', 'g')}, 'Group ' || (g + ${groups} * (t % 3)), 'security'
      from ${tenant}, generate_series(1, ${groups}) g`,
     // Every group but each fifth is below the one before it: chains of five.
     `insert into group_members
@@ -64,7 +64,7 @@ async function deploy(db: Kysely<Database>, count: number, byId: boolean, groups
          case when d.type = 'group' then 'single_tenant' else 'cross_tenant' end,
          case when d.type = 'group' then ${id(kinds.tenant, '1', '0')} end, d.type,
          case d.type when 'group' then jsonb_build_object('group_id', ${id(kinds.group, '1', group)})
-           when 'group_name' then jsonb_build_object('name', 'Group ' || ${group})
+           when 'group_name' then jsonb_build_object('name', 'Group ' || (${group} + ${byId ? groups : 0}))
            when 'license' then jsonb_build_object('sku_id', ${id(kinds.sku, '0', '(1 + i % 6)')})
            when 'app_entitlement' then jsonb_build_object('entitlement', (array['m365_apps_enterprise', 'm365_apps_business', 'project_desktop', 'visio_desktop'])[1 + i % 4])
            when 'tag' then '{"tag": "cad"}' else '{}' end,
@@ -84,8 +84,8 @@ export async function oneLargeTenant(db: Kysely<Database>, scale = 1): Promise<v
   await deploy(db, 200, true, groups)
 }
 
-/** 1,000 tenants of 200 persons and 40 groups, and 100 deployments to all of them. */
+/** 1,000 tenants of 200 persons and 40 groups, and 100 deployments to all of them; a third of the tenants has each name. */
 export async function manyTenants(db: Kysely<Database>, scale = 1): Promise<void> {
-  await fill(db, { tenants: Math.round(1000 * scale), persons: 200, groups: 40, groupsOfPerson: 5 })
-  await deploy(db, 100, false, 40)
+  await fill(db, { tenants: Math.round(1000 * scale), persons: 200, groups: 40, groupsOfPerson: 2 })
+  await deploy(db, 100, false, 120)
 }

@@ -4,12 +4,15 @@ import type { CommandContext } from '../cli/context.ts'
 import { addCustomerCommands } from './customers.ts'
 import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
+import { addEntitlementCommands } from './entitlements.ts'
 import { addOffboardCommand } from './offboard.ts'
+import { addImportCommands } from './imports.ts'
 import { addLinkCommands } from './links.ts'
 import { addPreconsentCommands } from './preconsent.ts'
 import { addPermissionLevelCommand } from './permission-level.ts'
 import { addSecretCommands } from './secrets.ts'
 import { addSyncCommands } from './syncing.ts'
+import { addTargetCommands } from './targets.ts'
 
 export type Action = (context: CommandContext) => Promise<number>
 
@@ -82,6 +85,9 @@ export function commandLine(perform: Perform): Command {
   program.commandsGroup('Every day:')
   addSyncCommands(program, perform, json)
   addProblemCommands(program, perform, json)
+  addTargetCommands(program, perform, json)
+  addImportCommands(program, perform, json)
+  addEntitlementCommands(program, perform, json)
 
   program.commandsGroup('Rarely:')
   addSecretCommands(program, perform, json)

@@ -56,11 +56,23 @@ export function environmentReader(env: NodeJS.ProcessEnv) {
     return fallback
   }
 
+  /** What the file holds that a variable names; null = unset, or not to be read, which is a problem. */
+  function file(name: string): string | null {
+    const path = plain(name)
+    if (path === '') return null
+    // Not trimmed: lines are counted in it.
+    const text = contents(path, (whole) => whole.replace(/^\uFEFF/, ''))
+    if (!(text instanceof Error)) return text
+    problem(name, `can't be read (${text.message}). Check the path and who may read the file.`)
+    return null
+  }
+
   return {
     problems,
     problem,
     value,
     secret,
+    file,
     isSet: (name: string) => plain(name) !== '' || plain(`${name}_FILE`) !== '',
   }
 }
@@ -69,9 +81,9 @@ function clean(text: string): string {
   return text.replace(/^\uFEFF/, '').trim()
 }
 
-function contents(path: string): string | Error {
+function contents(path: string, cleaned = clean): string | Error {
   try {
-    return clean(readFileSync(path, 'utf8'))
+    return cleaned(readFileSync(path, 'utf8'))
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }

@@ -2,7 +2,10 @@ import { sql, type Kysely } from 'kysely'
 import type { RemovalKind } from './seen.ts'
 import type { Database } from './tables.ts'
 
-/** Keeps a round's pending removals of one kind back as an open hold. Answers its id. */
+/**
+ * Keeps a round's pending removals of one kind back as an open hold: those of one group, or all that no hold of `except`
+ * has. Answers its id.
+ */
 export async function insertHold(
   db: Kysely<Database>,
   hold: {
@@ -13,17 +16,22 @@ export async function insertHold(
     size: number
     total: number
     runId: string
+    groupId?: string
+    except?: readonly string[]
   },
 ): Promise<string> {
+  const { groupId = null, except = [] } = hold
   const result = await sql<{ hold_id: string }>`
     with hold as (
-      insert into holds (entra_tenant_id, kind, reason, size, of_total, run_id)
-      values (${hold.entraTenantId}, ${hold.kind}, ${hold.reason}, ${hold.size}, ${hold.total}, ${hold.runId})
+      insert into holds (entra_tenant_id, kind, reason, size, of_total, run_id, group_id)
+      values (${hold.entraTenantId}, ${hold.kind}, ${hold.reason}, ${hold.size}, ${hold.total}, ${hold.runId}, ${groupId})
       returning hold_id
     ), items as (
       insert into hold_items (hold_id, entra_tenant_id, kind, key)
       select hold_id, ${hold.entraTenantId}::uuid, ${hold.kind}::text, p.key
       from hold, sync_pending_removals p where p.round_id = ${hold.roundId} and p.kind = ${hold.kind}
+        and (${groupId}::uuid is null or p.key[1] = ${groupId})
+        and not exists (select from hold_items h where h.hold_id = any (${except}::uuid[]) and h.key = p.key)
     )
     select hold_id from hold`.execute(db)
   const id = result.rows[0]?.hold_id

@@ -175,9 +175,14 @@ export async function applyRemovals(
   return result.rows[0]?.count ?? 0
 }
 
-/** The pending removals of a round as keys for `applyRemovals`. */
-export function pendingKeys(roundId: string, kind: RemovalKind): RawBuilder<unknown> {
-  return sql`select key from sync_pending_removals where round_id = ${roundId} and kind = ${kind}`
+/** The pending removals of a round, but those in the holds `except`, as keys for `applyRemovals`. */
+export function pendingKeys(
+  roundId: string,
+  kind: RemovalKind,
+  except: readonly string[],
+): RawBuilder<unknown> {
+  return sql`select p.key from sync_pending_removals p where p.round_id = ${roundId} and p.kind = ${kind}
+    and not exists (select from hold_items h where h.hold_id = any (${except}::uuid[]) and h.key = p.key)`
 }
 
 /** Sum of the removals applied in the last 24 hours. */
@@ -188,9 +193,8 @@ export async function recentRemovals(
 ): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select coalesce(sum(count), 0)::int as count from applied_removals
-    where entra_tenant_id = ${entraTenantId} and kind = ${kind} and at > now() - interval '24 hours'`.execute(
-    db,
-  )
+    where entra_tenant_id = ${entraTenantId} and kind = ${kind} and group_id is null
+      and at > now() - interval '24 hours'`.execute(db)
   return rows[0]?.count ?? 0
 }
 

@@ -56,7 +56,10 @@ export interface Database {
   target_feed: TargetFeedTable
   target_families: TargetFamiliesTable
   target_dirt: TargetDirtTable
+  target_failures: TargetFailuresTable
   target_family_status: TargetFamilyStatusView
+  license_grace_look: LicenseGraceLookTable
+  deployment_warnings: DeploymentWarningsView
   schema_migrations: SchemaMigrationsTable
 }
 
@@ -338,6 +341,7 @@ export interface AppliedRemovalsTable {
   kind: string
   at: DefaultTimestamp
   count: number
+  group_id: string | null
 }
 
 export interface HoldsTable {
@@ -354,6 +358,7 @@ export interface HoldsTable {
   created_at: DefaultTimestamp
   closed_at: NullableTimestamp
   run_id: string | null
+  group_id: string | null
 }
 
 export interface HoldItemsTable {
@@ -749,6 +754,12 @@ export interface TargetFeedTable {
   floor_seq: Generated<number>
 }
 
+export interface LicenseGraceLookTable {
+  only_row: Generated<boolean>
+  looked_at: DefaultTimestamp
+  grace: string | null
+}
+
 export interface TargetFamiliesTable {
   family_id: string
   first_resolved_at: DefaultTimestamp
@@ -769,4 +780,20 @@ export interface TargetDirtTable {
 export interface TargetFamilyStatusView {
   family_id: string
   frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'sync_not_whole' | null
+}
+
+export interface DeploymentWarningsView {
+  deployment_id: string
+  family_id: string | null
+  code: string
+  message: string
+}
+
+export interface TargetFailuresTable {
+  family_id: string
+  failures: Generated<number>
+  failed_at: DefaultTimestamp
+  retry_at: DefaultTimestamp
+  code: string
+  message: string
 }

@@ -19,6 +19,8 @@ export interface ConsoleDeps {
   defaultApp: Config['defaultApp']
   /** SYNC_INTERVAL in milliseconds. */
   syncIntervalMs: number
+  /** SUSPENDED_LICENSE_GRACE in milliseconds. */
+  licenseGraceMs: number
   log: Log
 }
 

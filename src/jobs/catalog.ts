@@ -3,13 +3,14 @@ import { collectionNames } from '../sync/collections.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
 
-export const queueNames = ['sync', 'control'] as const
+export const queueNames = ['sync', 'targets', 'control'] as const
 export type QueueName = (typeof queueNames)[number]
 
 /** BullMQ priorities: lower first, and 0 (a job added without options) before all. */
 export const priorities = { operator: 10, schedule: 20 } as const
 
 const entraTenantId = z.guid('must be the id of an Entra tenant, a GUID').toLowerCase()
+const requestedBy = z.string().trim().min(1).max(200).optional()
 
 interface JobEntry {
   queue: QueueName
@@ -29,11 +30,23 @@ export const catalog = {
       entraTenantId,
       mode: z.enum(['delta', 'full']).optional(),
       collections: z.array(z.enum(collectionNames)).min(1).optional(),
-      requestedBy: z.string().trim().min(1).max(200).optional(),
+      requestedBy,
       /** Set once the payload has been merged into `sync_requests` as that request. */
       requestSeq: z.int().positive().optional(),
       /** Set on wake-ups after a failure: which consecutive failure this one follows. */
       attempt: z.int().positive().optional(),
+    }),
+  },
+  'resolve-targets': {
+    queue: 'targets',
+    payload: z.strictObject({
+      tenantId: z.guid('must be the id of a tenant, a GUID').toLowerCase().optional(),
+      deploymentId: z.guid('must be the id of a deployment, a GUID').toLowerCase().optional(),
+      requestedBy,
+      /** Set on our own wake-ups, instead of a tenant: families need not have one any more. */
+      familyId: z.guid().toLowerCase().optional(),
+      /** Set on our own wake-ups: families that rest after a failure are left alone. */
+      wakeUp: z.boolean().optional(),
     }),
   },
   tick: { queue: 'control', payload: z.strictObject({}), quiet: true },
@@ -41,14 +54,14 @@ export const catalog = {
     queue: 'control',
     payload: z.strictObject({
       partnerEntraTenantId: entraTenantId,
-      requestedBy: z.string().trim().min(1).max(200).optional(),
+      requestedBy,
     }),
   },
   'verify-consent': {
     queue: 'control',
     payload: z.strictObject({
       entraTenantId,
-      requestedBy: z.string().trim().min(1).max(200).optional(),
+      requestedBy,
       /** Consent was given just now: roles that are missing may be on their way. */
       expectSoon: z.boolean().optional(),
     }),
@@ -57,7 +70,7 @@ export const catalog = {
     queue: 'control',
     payload: z.strictObject({
       entraTenantId,
-      requestedBy: z.string().trim().min(1).max(200).optional(),
+      requestedBy,
       /** Set on our own wake-ups: what was asked for stands in `preconsents`, and nothing else is begun. */
       wakeUp: z.boolean().optional(),
     }),
@@ -95,6 +108,7 @@ export function payloadSchemas(): Record<QueueName, Record<string, unknown>> {
   // What the dashboard's form starts with; without it, every property, also those that only our own jobs set.
   return {
     sync: { ...of('sync'), examples: [{ entraTenantId: '', mode: 'delta' }] },
+    targets: { ...of('targets'), examples: [{}] },
     control: { ...of('control'), examples: [{}] },
   }
 }

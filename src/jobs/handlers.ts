@@ -3,6 +3,7 @@ import type { Handlers } from './catalog.ts'
 import { discoverCustomersJob, type DiscoveryJobContext } from './discover-customers.ts'
 import { housekeeping } from './housekeeping.ts'
 import { preconsentCustomerJob, type PreconsentJobContext } from './preconsent-customer.ts'
+import { resolveTargetsJob, type ResolveJobContext } from './resolve-targets.ts'
 import { syncTenant, type SyncJobContext } from './sync-tenant.ts'
 import { verifyConsent, type ProofJobContext } from './verify-consent.ts'
 import { tickJob, type TickResult } from './tick.ts'
@@ -12,6 +13,7 @@ export interface HandlerContext {
   discovery: DiscoveryJobContext
   consent: ProofJobContext
   preconsent: PreconsentJobContext
+  targets: ResolveJobContext
   apps?: AppCheckContext
   tick(): Promise<TickResult>
 }
@@ -22,6 +24,7 @@ export function createHandlers({
   discovery,
   consent,
   preconsent,
+  targets,
   apps,
   tick,
 }: HandlerContext): Handlers {
@@ -30,8 +33,17 @@ export function createHandlers({
     'discover-customers': (payload, job) => discoverCustomersJob(discovery, payload, job),
     'verify-consent': (payload, job) => verifyConsent(consent, payload, job),
     'preconsent-customer': (payload, job) => preconsentCustomerJob(preconsent, payload, job),
+    'resolve-targets': (payload, job) => resolveTargetsJob(targets, payload, job),
     tick: () => tickJob(tick),
     housekeeping: (_, job) =>
-      housekeeping({ db: sync.sync.db, apps, preconsent: preconsent.preconsent }, job),
+      housekeeping(
+        {
+          db: sync.sync.db,
+          apps,
+          licenseGraceMs: targets.targets.licenseGraceMs,
+          preconsent: preconsent.preconsent,
+        },
+        job,
+      ),
   }
 }

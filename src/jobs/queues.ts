@@ -120,7 +120,7 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
     return worker
   }
 
-  const queues = { sync: openQueue('sync'), control: openQueue('control') }
+  const queues = { sync: openQueue('sync'), targets: openQueue('targets'), control: openQueue('control') }
   const all = queueNames.map((name) => queues[name])
   return {
     ...queues,

@@ -5,7 +5,9 @@ import type { SyncContext } from '../sync/context.ts'
 import { requestSync } from '../sync/requests.ts'
 import { runSync } from '../sync/run.ts'
 import { retryAfterFailure } from '../sync/schedule.ts'
+import { forgottenFamilies, dirtyDaily } from '../targets/waiting.ts'
 import { priorities, type Payload } from './catalog.ts'
+import { enqueueFamily } from './enqueue-targets.ts'
 import { enqueueSync, type SyncWakeUp } from './enqueue.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Queues } from './queues.ts'
@@ -46,6 +48,7 @@ export async function syncTenant(
     return { job: 'completed', result: stopped(tenant.stoppedBy), again: 'never' }
   const asked = await readRequest(db, entraTenantId)
   const verdict = await run(context, entraTenantId, tenant.consecutiveFailures, job)
+  await wakeResolution(context, entraTenantId, verdict, job)
   await wakeAgain(context, entraTenantId, asked?.requested_seq ?? 0, verdict)
   return verdict
 }
@@ -94,6 +97,26 @@ async function run(
     const nextSyncAt = retryAfterFailure(new Date(), consecutiveFailures, false, entraTenantId)
     await planNextSync(sync.db, entraTenantId, { nextSyncAt, consecutiveFailures })
     return { ...verdict, again: 'back-off', retryAt: nextSyncAt }
+  }
+}
+
+/**
+ * What the run has changed reaches the targets now. Families are frozen until their last run was whole, so that a failed
+ * or partial one wakes nothing; a wake-up that is lost is the tick's to heal.
+ */
+async function wakeResolution(
+  { sync, queues }: SyncJobContext,
+  entraTenantId: string,
+  verdict: Verdict,
+  job: JobHelpers,
+): Promise<void> {
+  if (verdict.job !== 'completed' || verdict.again !== 'now') return
+  try {
+    await dirtyDaily(sync.db, entraTenantId)
+    const [dirty] = await forgottenFamilies(sync.db, 0, [entraTenantId])
+    if (dirty !== undefined) await enqueueFamily(sync.db, queues, dirty, 'sync')
+  } catch (error) {
+    job.log.warn({ err: error, entraTenantId }, 'the targets were not woken: the tick does it')
   }
 }
 

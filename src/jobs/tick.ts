@@ -7,14 +7,16 @@ export interface TickResult {
   discoveries: number
   proofs: number
   preconsents: number
+  /** Whose targets are to be resolved and whom nobody woke. */
+  families: number
 }
 
 /** Runs one tick. The scheduler's own code comes in as a function: jobs don't know the scheduler. */
 export async function tickJob(runTick: () => Promise<TickResult>): Promise<Verdict> {
-  const { due, healed, discoveries, proofs, preconsents } = await runTick()
+  const { due, healed, discoveries, proofs, preconsents, families } = await runTick()
   return {
     job: 'completed',
-    result: `${due} due, ${healed} woken again, ${discoveries} discoveries, ${proofs} proofs of consent, ${preconsents} pre-consents`,
+    result: `${due} due, ${healed} woken again, ${discoveries} discoveries, ${proofs} proofs of consent, ${preconsents} pre-consents, ${families} families to resolve`,
     again: 'never',
   }
 }

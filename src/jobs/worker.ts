@@ -13,8 +13,8 @@ export interface WorkerContext {
   queues: Queues
   handlers: Handlers
   log: Log
-  /** Display name of an Entra tenant for messages; its id where nothing better is known. Never throws. */
-  nameOf(entraTenantId: string): Promise<string>
+  /** Name of an Entra tenant or a tenant for messages; its id where nothing better is known. Never throws. */
+  nameOf(id: string): Promise<string>
 }
 
 export interface RunningWorker {
@@ -147,6 +147,8 @@ function dispatch(handlers: Handlers, name: JobName, data: unknown, helpers: Job
 const withTenant = z.union([
   z.object({ entraTenantId: z.guid() }).transform((data) => data.entraTenantId),
   z.object({ partnerEntraTenantId: z.guid() }).transform((data) => data.partnerEntraTenantId),
+  z.object({ tenantId: z.guid() }).transform((data) => data.tenantId),
+  z.object({ familyId: z.guid() }).transform((data) => data.familyId),
 ])
 
 async function subject(context: WorkerContext, job: Job): Promise<string> {

@@ -3,10 +3,12 @@ import { takeDueProofs } from '../consent/grants/due.ts'
 import type { Database } from '../db/tables.ts'
 import { priorities } from '../jobs/catalog.ts'
 import { enqueueDiscovery, enqueueDueProofs, enqueueSync, makeDue, type SyncWakeUp } from '../jobs/enqueue.ts'
+import { enqueueForgotten } from '../jobs/enqueue-targets.ts'
 import { enqueuePreconsents } from '../jobs/enqueue-preconsents.ts'
 import { takeLost } from '../consent/preconsent/rows.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { TickResult } from '../jobs/tick.ts'
+import { forgottenFamilies } from '../targets/waiting.ts'
 import { requestSync } from '../sync/requests.ts'
 import { nextSync } from '../sync/schedule.ts'
 import { healAfterMs, probeEveryMs } from './due.ts'
@@ -51,12 +53,15 @@ export async function runTick(context: TickContext): Promise<TickResult> {
   await enqueueDueProofs(context.queues, proofs)
   const preconsents = await takeLost(context.db, lostAfterMs)
   await enqueuePreconsents(context.queues, preconsents, 'schedule')
+  const families = await forgottenFamilies(context.db, context.healAfterMs ?? healAfterMs)
+  if (families.length > 0) await enqueueForgotten(context.queues)
   return {
     due: due.length,
     healed: healed.length,
     discoveries: partners.length,
     proofs: proofs.length,
     preconsents: preconsents.length,
+    families: families.length,
   }
 }
 

@@ -117,7 +117,10 @@ async function readRound(slice: Slice, collection: Collection, cursor: Cursor): 
   const notices = [
     ...(plan.mode === 'full' && collection.delta && !goesOn ? [`full: ${plan.why}`] : []),
     ...(end.removals.protected > 0 ? [`${end.removals.protected} protected persons were not removed`] : []),
-    ...end.removals.held.map((hold) => `${hold.size} ${hold.kind} removals held: ${hold.reason}`),
+    ...end.removals.held.map(
+      ({ size, kind, reason, group }) =>
+        `${size} ${kind} removals held: ${reason}${group === undefined ? '' : ` (${group})`}`,
+    ),
   ]
   return { collection, summary: notices.length > 0 ? { ...summary, notice: notices.join('; ') } : summary }
 }

@@ -56,6 +56,7 @@ export async function startTestHttp(
     cloud: config.cloud,
     payloadSchemas: payloadSchemas(),
     syncIntervalMs: 60_000,
+    licenseGraceMs: config.licenseGraceMs,
     http: { host: '127.0.0.1', port: 0, publicUrl: 'http://localhost:8080' },
     opsTokens: [
       { token: operatorToken, role: 'operator' },

@@ -1,6 +1,7 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startApp, type App, type AppOptions } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
@@ -110,6 +111,34 @@ describe('the app', () => {
       kind: 'queue',
       message: expect.not.stringContaining(url.password),
     })
+  })
+
+  it('brings the app entitlements of its configuration, takes them away without it, unless they are in use', async () => {
+    const file = join(folder, 'entitlements.yaml')
+    const plan = '{ id: bbbbbbbb-0000-4000-8000-000000000001, name: ACROBAT }'
+    await writeFile(file, `entitlements: [{ name: acrobat, product_name: Acrobat, plans: [${plan}] }]`)
+    const names = async (): Promise<string[]> => {
+      const rows = await database.db
+        .selectFrom('app_entitlements')
+        .select('entitlement')
+        .where('source', '=', 'configuration')
+        .execute()
+      return rows.map(({ entitlement }) => entitlement)
+    }
+    const first = await start(config({ APP_ENTITLEMENTS_FILE: file }))
+    expect(await names()).toEqual(['acrobat'])
+    const port = new URL(first.url ?? '').port
+    await expect(start(config({ HTTP_PORT: port }))).rejects.toMatchObject({ code: 'http_port_in_use' })
+    expect(await names()).toEqual(['acrobat'])
+    await sql`with item as (insert into maintenance_items (name) values ('Acrobat') returning item_id)
+      insert into deployments (name, item_id, scope, target_type, target)
+      select 'Acrobat', item_id, 'cross_tenant', 'app_entitlement', '{"entitlement": "acrobat"}' from item`.execute(
+      database.db,
+    )
+    await expect(start(config())).rejects.toMatchObject({ code: 'entitlement_in_use' })
+    await sql`delete from deployments`.execute(database.db)
+    await start(config())
+    expect(await names()).toEqual([])
   })
 
   it('refuses a port in use and stops what it had started', async () => {

@@ -104,6 +104,10 @@ export async function startEngine(backend: Backend, sizes: number[]): Promise<En
         },
         queues,
       },
+      targets: {
+        targets: { db: database.db, guard: sync.guard, licenseGraceMs: 30 * 86_400_000, log },
+        queues,
+      },
       tick: engine.tick,
     })
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue, createPostgresBackend } from 'bullmq'
 import { Redis } from 'ioredis'
-import type { Handlers } from '../../src/jobs/catalog.ts'
+import type { Handlers, QueueName } from '../../src/jobs/catalog.ts'
 import { openQueues, type Queues, type WorkerTimings } from '../../src/jobs/queues.ts'
 import type { Backend } from '../../src/jobs/queue-connection.ts'
 import { createLog } from '../../src/log.ts'
@@ -22,7 +22,7 @@ export interface TestQueues extends Queues {
   url: string
   prefix: string
   /** A queue as any BullMQ client opens it, knowing nothing of us. */
-  stranger(name: 'sync' | 'control'): Queue
+  stranger(name: QueueName): Queue
 }
 
 /** Queues of this test alone: a key prefix of their own on Redis, the given database on Postgres. */
@@ -96,6 +96,7 @@ export function handlersWith(some: Partial<Handlers>): Handlers {
     'discover-customers': unexpected,
     'verify-consent': unexpected,
     'preconsent-customer': unexpected,
+    'resolve-targets': unexpected,
     tick: unexpected,
     housekeeping: unexpected,
     ...some,

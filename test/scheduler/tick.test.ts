@@ -49,7 +49,14 @@ describe.each(backends)('the tick on %s', (backend) => {
   it('asks once for what is due and moves it on', async () => {
     const due = await tenant()
     await tenant({ due: false })
-    expect(await tick()).toEqual({ due: 1, healed: 0, discoveries: 0, proofs: 0, preconsents: 0 })
+    expect(await tick()).toEqual({
+      due: 1,
+      healed: 0,
+      discoveries: 0,
+      proofs: 0,
+      preconsents: 0,
+      families: 0,
+    })
     expect(await wakeUps()).toEqual([{ data: { entraTenantId: due, requestSeq: 1 }, priority: 20 }])
     const { rows } = await sql<{ wait: number }>`
       select extract(epoch from next_sync_at - now())::float8 as wait from entra_tenants where entra_tenant_id = ${due}`.execute(
@@ -57,7 +64,14 @@ describe.each(backends)('the tick on %s', (backend) => {
     )
     expect(rows[0]?.wait).toBeGreaterThan(1700)
     expect(rows[0]?.wait).toBeLessThan(2000)
-    expect(await tick()).toEqual({ due: 0, healed: 0, discoveries: 0, proofs: 0, preconsents: 0 })
+    expect(await tick()).toEqual({
+      due: 0,
+      healed: 0,
+      discoveries: 0,
+      proofs: 0,
+      preconsents: 0,
+      families: 0,
+    })
   })
 
   it("minds a tenant's own interval", async () => {
@@ -78,7 +92,14 @@ describe.each(backends)('the tick on %s', (backend) => {
   ])('does not ask for what is %s', async (_, change) => {
     await tenant()
     await change.execute(database.db)
-    expect(await tick()).toEqual({ due: 0, healed: 0, discoveries: 0, proofs: 0, preconsents: 0 })
+    expect(await tick()).toEqual({
+      due: 0,
+      healed: 0,
+      discoveries: 0,
+      proofs: 0,
+      preconsents: 0,
+      families: 0,
+    })
   })
 
   it('asks for a customer only while its GDAP relationship is active', async () => {

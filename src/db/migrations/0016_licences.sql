@@ -18,3 +18,22 @@ language sql stable as $$
   where coalesce(p.provisioning_status, 'Success') not in ('Disabled', 'Error')
 $$;
 comment on function honoured_plans is 'Service plans that a licence gives, unless they are switched off for the person.';
+
+-- The end of a grace changes no row, so no trigger tells of it.
+create table license_grace_look (
+  only_row boolean primary key default true check (only_row),
+  looked_at timestamptz not null default now(),
+  grace interval
+);
+insert into license_grace_look default values;
+comment on table license_grace_look is 'When it was looked last for suspended SKUs that count differently than before, and with which grace (null = with the one of the next look).';
+
+-- A file that is read at a start has no preview. What it adds is meant; what it lacks may be a variable forgotten on one
+-- of two hosts, so what follows from that is for the guard.
+create or replace function dirty_entitlements() returns trigger language plpgsql as $$
+begin
+  insert into entra_sync.target_dirt (family_id, kind, deliberate)
+  select distinct family_id, 'all', tg_op <> 'DELETE' from entra_sync.tenant_families;
+  return null;
+end
+$$;

@@ -62,7 +62,7 @@ export async function findDeployments(trx: Transaction<Database>): Promise<void>
     select h.tenant_id, h.family_id, h.deployment_id, h.item_id,
       row_number() over (partition by h.tenant_id order by array_position(${scopes}::text[], h.scope), h.distance,
         h.type_rank, h.rank, array_position(${states}::text[], h.desired_state), h.created_at desc, h.deployment_id),
-      h.target_type, i.item_id is not null, false,
+      h.scope, h.distance, h.target_type, i.item_id is not null, false,
       coalesce(h.filters ->> 'accounts', 'enabled'), coalesce(h.filters ->> 'guests', 'exclude'),
       ${lowered('departments')}, ${lowered('domains')}
     from (select d.*, ${typeRanks} as type_rank from had d) h

@@ -82,3 +82,20 @@ async function findScope(trx: Transaction<Database>): Promise<void> {
   )
   await analyze(trx, 'resolving_families', 'resolving_scope', 'resolving_items')
 }
+
+/** Looks at some subjects of one family only, without taking any dirt: for whoever explains, and writes nothing. */
+export async function lookAt(
+  trx: Transaction<Database>,
+  familyId: string,
+  subjectIds: readonly string[],
+): Promise<void> {
+  await sql`insert into resolving_families (family_id, first) values (${familyId}, false)`.execute(trx)
+  await sql`
+    insert into resolving_tenants
+    select t.tenant_id, f.family_id, t.in_cross_tenant_deployments, t.targets_dirty_seq
+    from tenant_families f join tenants t using (tenant_id) where f.family_id = ${familyId}`.execute(trx)
+  await sql`insert into resolving_scope select id, ${familyId}::uuid from unnest(${subjectIds}::uuid[]) as id`.execute(
+    trx,
+  )
+  await analyze(trx, 'resolving_families', 'resolving_tenants', 'resolving_scope')
+}

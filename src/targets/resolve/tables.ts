@@ -24,7 +24,8 @@ const tables: Record<string, string> = {
   resolving_objects: 'no int not null, family_id uuid not null, object_id uuid not null',
   // Which deployments a tenant has; the smallest precedence wins.
   resolving_deployments: `tenant_id uuid not null, family_id uuid not null, deployment_id uuid not null, item_id uuid not null,
-    precedence int not null, target_type text not null, chosen boolean not null, kept boolean not null default false,
+    precedence int not null, scope text not null, distance int not null,
+    target_type text not null, chosen boolean not null, kept boolean not null default false,
     accounts text not null, guests text not null, departments text[], domains text[]`,
   resolving_terms: `deployment_id uuid not null, term int not null, excluded boolean not null, type text not null,
     group_id uuid, sku_id uuid, service_plan_id uuid, entitlement text, tag text, person_id uuid, computer_id uuid`,
@@ -37,6 +38,8 @@ const tables: Record<string, string> = {
   resolving_closure: `family_id uuid not null, root_id uuid not null, group_id uuid not null, depth int not null,
     place int not null, path jsonb not null, ref int, primary key (family_id, root_id, group_id)`,
   // SKUs and plans that deployments name, by the licences that hold them.
+  resolving_plans: `family_id uuid not null, sku_id uuid not null, sku_part_number text not null, service_plan_id uuid not null,
+    service_plan_name text not null`,
   resolving_grants: `family_id uuid not null, deployment_id uuid not null, term int not null, excluded boolean not null,
     sku_id uuid not null, service_plan_id uuid, entitlement text, over text, ref int not null`,
   resolving_pairs:
@@ -50,7 +53,11 @@ const tables: Record<string, string> = {
     primary key (subject_id, item_id)`,
 }
 
+// Of the larger tables, so that a join whose size the planner guesses badly is still one of lookups.
 const indexes = [
+  'create index if not exists resolving_subjects_no on resolving_subjects (no)',
+  'create index if not exists resolving_objects_id on resolving_objects (object_id)',
+  'create index if not exists resolving_wanted_no on resolving_wanted (no)',
   'create index if not exists resolving_closure_depth on resolving_closure (depth)',
   'create index if not exists resolving_deployments_key on resolving_deployments (tenant_id, precedence)',
 ]

@@ -1,0 +1,118 @@
+import { readFile, stat } from 'node:fs/promises'
+import { EntraSyncError } from '../errors.ts'
+import { applyFile, removeByName, type Applied } from '../targets/deployments/apply.ts'
+import { isEmptyPlan } from '../targets/deployments/plan.ts'
+import { readDeploymentFile } from '../targets/files/read.ts'
+import { resolveReferences } from '../targets/files/resolve.ts'
+import type { FileProblem } from '../targets/files/types.ts'
+import { actorOfCommand } from './actor.ts'
+import { withDatabase, type CommandContext, type Output } from './context.ts'
+import { printEffect, printPlan } from './deployment-effect.ts'
+import { targetContext } from './target-context.ts'
+import { printable } from './text.ts'
+
+/** A file of thousands of deployments has a megabyte; what is larger is something else. */
+const largestFile = 5 * 1024 * 1024
+
+interface ApplyOptions {
+  prune: boolean
+  all: boolean
+}
+
+/**
+ * `deployments preview FILE` and, with `confirmed`, `deployments apply FILE --yes`: prints what the file changes and
+ * what that does, tenant by tenant. Exit code 2: the file is wrong, or it was only told for want of --yes.
+ */
+export function apply(
+  context: CommandContext,
+  file: string,
+  options: ApplyOptions & { mode: 'preview' | 'ask' | 'apply' },
+): Promise<number> {
+  const { output } = context
+  const keep = options.mode === 'apply'
+  return withDatabase(context, async (db) => {
+    const parsed = readDeploymentFile(await readText(file), file)
+    // Names are looked up even where the file has errors: all that is wrong is told at once.
+    const { problems } = await resolveReferences(db, parsed)
+    for (const problem of problems) output.notice(problemLine(problem))
+    if (problems.some(({ severity }) => severity === 'error')) {
+      output.document({ applied: false, problems })
+      output.line(`${errorsText(problems)} Nothing was applied.`)
+      return 2
+    }
+    const applied = await applyFile(targetContext(context, db), parsed, {
+      prune: options.prune,
+      keep,
+      actor: actorOfCommand(),
+      resolveReferences,
+    })
+    output.document({ applied: keep, plan: applied.plan, effect: applied.effect, problems })
+    print(output, applied, { keep, all: options.all })
+    if (keep || options.mode === 'preview' || isEmptyPlan(applied.plan)) return 0
+    output.line(`\nNothing was changed. Do it with --yes: ${commandOf(file, options)}`)
+    return 2
+  })
+}
+
+/** `deployments remove NAME… [--yes]`: what would be taken away, then does it. */
+export function remove(
+  context: CommandContext,
+  names: readonly string[],
+  options: { confirmed: boolean; all: boolean },
+): Promise<number> {
+  const { output } = context
+  return withDatabase(context, async (db) => {
+    const effect = await removeByName(targetContext(context, db), names, {
+      keep: options.confirmed,
+      actor: actorOfCommand(),
+    })
+    output.document({ removed: options.confirmed, names, effect })
+    output.line(`${options.confirmed ? 'Removed' : 'Would remove'}: ${printable(names.join(', '))}`)
+    printEffect(output, effect, { done: options.confirmed, all: options.all })
+    if (options.confirmed) return 0
+    output.line('\nNothing was changed. Do it with --yes.')
+    return 2
+  })
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    if ((await stat(file)).size > largestFile) throw unreadable(file, 'it is larger than 5 MB')
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
+  } catch (error) {
+    if (error instanceof EntraSyncError) throw error
+    if (error instanceof TypeError) throw unreadable(file, 'it is no UTF-8 text')
+    throw unreadable(
+      file,
+      error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'there is none' : String(error),
+    )
+  }
+}
+
+function unreadable(file: string, why: string): EntraSyncError {
+  return new EntraSyncError('input', `The deployment file ${file} can not be read: ${why}.`, {
+    code: 'deployment_file_unreadable',
+    remedy: 'Give a YAML or JSON file; docs/deployments.md shows how one looks.',
+  })
+}
+
+function problemLine({ severity, message, place }: FileProblem): string {
+  const path = place.path === '' ? '' : ` ${place.path}:`
+  return printable(`${place.file}:${place.line}:${place.column}: ${severity}:${path} ${message}`)
+}
+
+function errorsText(problems: readonly FileProblem[]): string {
+  const errors = problems.filter(({ severity }) => severity === 'error').length
+  return errors === 1 ? '1 error.' : `${errors} errors.`
+}
+
+function print(output: Output, { plan, effect }: Applied, options: { keep: boolean; all: boolean }): void {
+  printPlan(output, plan, options.keep)
+  if (isEmptyPlan(plan)) return
+  output.line('')
+  printEffect(output, effect, { done: options.keep, all: options.all })
+}
+
+function commandOf(file: string, { prune }: ApplyOptions): string {
+  return `entra-sync deployments apply ${file}${prune ? ' --prune' : ''} --yes`
+}

@@ -1,0 +1,92 @@
+import { sql, type Kysely } from 'kysely'
+import type { Database, DeploymentScope, DesiredState, Enforcement, TargetType } from '../../db/tables.ts'
+
+export interface ListedDeployment {
+  deploymentId: string
+  name: string
+  item: string
+  version: string
+  desiredState: DesiredState
+  enforcement: Enforcement
+  scope: DeploymentScope
+  /** Scope single_tenant: whose. */
+  tenant: string | null
+  targetType: TargetType
+  target: Record<string, string>
+  /** The target in words, with names instead of ids where they are known. */
+  targetName: string | null
+  excludes: Record<string, string>[]
+  filters: Record<string, unknown>
+  enabled: boolean
+  rank: number
+  source: string
+  createdAt: Date
+  updatedAt: Date
+  /** For how many it wins now. */
+  persons: number
+  computers: number
+  tenants: number
+  /** Kept back by open holds. */
+  held: number
+  warnings: { code: string; message: string; tenant: string | null }[]
+}
+
+/** All deployments with what they reach now and what is odd about them, or those of the given names. */
+export async function listDeployments(
+  db: Kysely<Database>,
+  names?: readonly string[],
+): Promise<ListedDeployment[]> {
+  const wanted = names === undefined ? null : [...names]
+  const { rows } = await sql<ListedDeployment>`
+    with counts as (
+      select deployment_id, count(*) filter (where subject_kind = 'person') as persons,
+        count(*) filter (where subject_kind = 'computer') as computers, count(distinct tenant_id) as tenants
+      from deployment_targets group by deployment_id
+    ), held as (
+      select h.deployment_id, count(*) as held from (
+        select coalesce(o.deployment_id, (i.wanted ->> 'deployment_id')::uuid, t.deployment_id) as deployment_id
+        from holds o join hold_items i using (hold_id)
+        left join deployment_targets t on t.subject_id = i.key[1] and t.item_id = i.key[2]
+        where o.kind = 'target' and o.status = 'open'
+      ) h group by h.deployment_id
+    ), warned as (
+      select w.deployment_id, jsonb_agg(jsonb_build_object('code', w.code, 'message', w.message, 'tenant', e.display_name)
+        order by w.code, e.display_name) as warnings
+      from deployment_warnings w left join entra_tenants e on e.entra_tenant_id = w.family_id
+      group by w.deployment_id
+    )
+    select d.deployment_id as "deploymentId", d.name, i.name as item, d.version, d.desired_state as "desiredState",
+      d.enforcement, d.scope, t.name as tenant, d.target_type as "targetType", d.target,
+      case d.target_type
+        when 'group' then (select g.display_name from groups g where g.object_id = (d.target ->> 'group_id')::uuid limit 1)
+        when 'team' then (select g.display_name from groups g where g.object_id = (d.target ->> 'group_id')::uuid limit 1)
+        when 'license' then coalesce(
+          (select s.sku_part_number from subscribed_skus s where s.sku_id = (d.target ->> 'sku_id')::uuid limit 1),
+          (select s.service_plan_name from sku_service_plans s where s.service_plan_id = (d.target ->> 'service_plan_id')::uuid limit 1))
+        when 'app_entitlement' then (select e.product_name from app_entitlements e where e.entitlement = d.target ->> 'entitlement')
+        when 'person' then (select coalesce(p.user_principal_name, p.display_name) from persons p where p.person_id = (d.target ->> 'person_id')::uuid)
+        when 'computer' then (select c.name from computers c where c.computer_id = (d.target ->> 'computer_id')::uuid)
+      end as "targetName",
+      d.excludes, d.filters, d.enabled, d.rank, d.source, d.created_at as "createdAt", d.updated_at as "updatedAt",
+      coalesce(c.persons, 0) as persons, coalesce(c.computers, 0) as computers, coalesce(c.tenants, 0) as tenants,
+      coalesce(h.held, 0) as held, coalesce(w.warnings, '[]') as warnings
+    from deployments d join maintenance_items i using (item_id)
+    left join tenants t on t.tenant_id = d.tenant_id
+    left join counts c using (deployment_id) left join held h using (deployment_id) left join warned w using (deployment_id)
+    where ${wanted}::text[] is null or d.name = any (${wanted}::text[])
+    order by d.name`.execute(db)
+  return rows
+}
+
+/** Where one deployment wins, tenant by tenant. */
+export async function targetsByTenant(
+  db: Kysely<Database>,
+  deploymentId: string,
+): Promise<{ tenantId: string; tenant: string; persons: number; computers: number }[]> {
+  const { rows } = await sql<{ tenantId: string; tenant: string; persons: number; computers: number }>`
+    select t.tenant_id as "tenantId", t.name as tenant, count(*) filter (where x.subject_kind = 'person') as persons,
+      count(*) filter (where x.subject_kind = 'computer') as computers
+    from deployment_targets x join tenants t using (tenant_id) where x.deployment_id = ${deploymentId}
+    group by t.tenant_id, t.name order by count(*) desc, t.name`.execute(db)
+  return rows
+}
