@@ -19,7 +19,7 @@ export async function appendChanges(
   await sql`
     with appended as (
       insert into target_changes (seq, at, tenant_id, subject_kind, subject_id, item_id, change, reason, before, after, run_id, deliberate)
-      select f.last_seq + row_number() over (order by c.tenant_id, c.subject_id, c.item_id, c.ordinal), clock_timestamp(),
+      select f.last_seq + row_number() over (order by c.subject_id, c.item_id, c.ordinal), clock_timestamp(),
         c.tenant_id, c.subject_kind, c.subject_id, c.item_id, c.change, c.reason, c.before, c.after, ${runId}::uuid, c.deliberate
       from target_feed f, (${from}) c
       returning seq
