@@ -1,4 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml'
+import { mostProblems } from './issues.ts'
 import { placeIndex, type PlaceIndex } from './places.ts'
 import type { FileProblem } from './types.ts'
 
@@ -30,6 +31,7 @@ export function readDocument(text: string, fileName: string): ReadDocument {
   const index = placeIndex(fileName, lines)
   const problems: FileProblem[] = []
   const tell = (offset: number, code: string, message: string, path = ''): void => {
+    if (problems.length >= mostProblems) return
     problems.push({ severity: 'error', code, message, place: index.at(offset, path) })
   }
   const read = { value: undefined as unknown, problems, placeOf: index.placeOf, placeOfKey: index.placeOfKey }
