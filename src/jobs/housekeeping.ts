@@ -8,7 +8,7 @@ import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { deleteOldSignInRequests, keepPreconsent } from '../consent/preconsent/housekeeping.ts'
 import type { Database } from '../db/tables.ts'
 import { dirtyEndedGraces } from '../targets/grace.ts'
-import { dirtyDaily } from '../targets/waiting.ts'
+import { dirtyDaily, forgetGoneFamilies } from '../targets/waiting.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
 
@@ -30,7 +30,7 @@ const graceDays = 30
 const runDays = 90
 
 /**
- * Drops what nobody needs any more: runs after 90 days, closed holds likewise, the guard's record after two days (it
+ * Drops what nobody needs any more: runs and resolutions after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
  * Links for consent that have ended, and the states of admin consents a day later. Reads the registrations of apps,
  * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of
@@ -46,6 +46,7 @@ export async function housekeeping(
     ['groups', () => purgeGroups(db)],
     ['runs', () => deleteOldRuns(db)],
     ['holds', () => deleteOldHolds(db)],
+    ['resolutions', () => deleteOldResolutions(db)],
     ['applied removals', () => deleteAppliedRemovals(db)],
     ['consent links', () => deleteOldTickets(db, batch)],
     ['consent states', () => deleteOldRequests(db, batch)],
@@ -66,6 +67,7 @@ export async function housekeeping(
   const relationships = await refreshGdapProblems(db)
   const graces = await dirtyEndedGraces(db, licenseGraceMs)
   const families = await dirtyDaily(db)
+  await forgetGoneFamilies(db)
   return {
     job: 'completed',
     result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships${kept}; ${graces} SKUs whose grace has ended, ${families} families to be resolved whole`,
@@ -117,6 +119,15 @@ async function deleteOldRuns(db: Kysely<Database>): Promise<number> {
       delete from entra_sync.sync_runs where run_id in (
         select run_id from entra_sync.sync_runs
         where finished_at < now() - make_interval(days => ${runDays}) limit ${batch})`.execute(db),
+  )
+}
+
+async function deleteOldResolutions(db: Kysely<Database>): Promise<number> {
+  return deleted(
+    await sql`
+      delete from entra_sync.target_runs where run_id in (
+        select run_id from entra_sync.target_runs
+        where started_at < now() - make_interval(days => ${runDays}) limit ${batch})`.execute(db),
   )
 }
 
