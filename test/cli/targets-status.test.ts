@@ -1,8 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
 import { resolveTargets } from '../../src/targets/resolve.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
-import { log } from '../jobs/support.ts'
+import { log, quickWorker } from '../jobs/support.ts'
 import { runCommand } from './run-command.ts'
 
 const contoso = '11111111-0000-4000-8000-000000000001'
@@ -131,5 +136,31 @@ describe('resolve', () => {
     const ended = await runCommand(args, env)
     expect(ended.code).toBe(code)
     expect(ended.stderr).toContain(message)
+  })
+
+  test('--wait watches until a worker has done it; 3 when something is held', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'entra-sync-resolve-'))
+    const config = loadConfig({ ...env, DATA_DIR: folder, OPS_TOKEN: 'a-token-long-enough-for-this' })
+    const app = await startApp(config, {
+      log,
+      only: ['worker'],
+      timings: { worker: quickWorker, stopMs: 5000 },
+    })
+    try {
+      const { code, stdout } = await runCommand(['resolve', 'contoso', '--wait'], env)
+      expect(stdout).toMatch(/^Contoso +held +0 +0 +0 +60 +60$/m)
+      expect(code).toBe(3)
+      await sql`insert into group_members select ${contoso}, ${engineering}, object_id, 'user' from persons
+        where entra_tenant_id = ${contoso}`.execute(database.db)
+      const again = await runCommand(['resolve', '--all', '--wait', '--json'], env)
+      expect(again.code).toBe(0)
+      expect(JSON.parse(again.stdout)).toMatchObject({
+        families: [{ familyId: contoso, outcome: 'resolved', held: 0, targets: 60 }],
+        frozen: [{ familyId: fabrikam, reason: 'sync_not_whole' }],
+      })
+    } finally {
+      await app.stop()
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 })
