@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Config } from '../config.ts'
 import type { PreconsentContext } from '../consent/preconsent/context.ts'
+import type { FeedBell } from '../db/feed-bell.ts'
 import type { Database } from '../db/tables.ts'
 import type { ConfiguredGraph } from '../graph-of-config.ts'
 import type { GuardSettings } from '../guard.ts'
@@ -11,6 +12,8 @@ import type { Log } from '../log.ts'
 /** What console and API need to read and to act. */
 export interface ConsoleDeps {
   db: Kysely<Database>
+  /** Rings when the change feed of targets grows. */
+  feedBell: FeedBell
   /** The queues by name, to add jobs to. */
   jobs: Queues
   graph: ConfiguredGraph

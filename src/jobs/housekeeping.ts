@@ -8,6 +8,7 @@ import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { deleteOldSignInRequests, keepPreconsent } from '../consent/preconsent/housekeeping.ts'
 import type { Database } from '../db/tables.ts'
 import { dirtyEndedGraces } from '../targets/grace.ts'
+import { cutFeed } from '../db/target-feed.ts'
 import { dirtyDaily, forgetGoneFamilies } from '../targets/waiting.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
@@ -28,9 +29,10 @@ const batch = 1000
 /** Graph purges a deleted object after 30 days; from then on it can't be restored there either. */
 const graceDays = 30
 const runDays = 90
+const feedDays = 90
 
 /**
- * Drops what nobody needs any more: runs and resolutions after 90 days, closed holds likewise, the guard's record after two days (it
+ * Drops what nobody needs any more: runs, resolutions and changes of targets after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
  * Links for consent that have ended, and the states of admin consents a day later. Reads the registrations of apps,
  * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of
@@ -51,6 +53,7 @@ export async function housekeeping(
     ['consent links', () => deleteOldTickets(db, batch)],
     ['consent states', () => deleteOldRequests(db, batch)],
     ['sign-in states', () => deleteOldSignInRequests(db, batch)],
+    ['changes of targets', () => cutFeed(db, feedDays, batch)],
   ]
   const counts: string[] = []
   for (const [what, step] of steps) {
