@@ -70,7 +70,7 @@ export async function findDeployments(trx: Transaction<Database>): Promise<void>
   await analyze(trx, 'resolving_deployments')
   await sql`
     insert into resolving_terms
-    select t.deployment_id, t.term, t.excluded, t.type, t.group_id, t.sku_id, t.service_plan_id, t.entitlement, t.tag,
+    select t.deployment_id, t.term, t.excluded, t.type, t.group_id, t.group_name, t.group_pattern, t.sku_id, t.service_plan_id, t.entitlement, t.tag,
       t.person_id, t.computer_id
     from deployment_terms t where t.deployment_id in (select deployment_id from resolving_deployments)`.execute(
     trx,

@@ -46,14 +46,26 @@ const isLookedAt = (group: string) => sql`(
       f.whole or exists (select from resolving_items i where i.family_id = f.family_id)
       or exists (select from resolving_above a where a.family_id = f.family_id and a.group_id = ${sql.ref(group)}))`
 
+/** As the view deployment_roots, of these families only: with the view the planner compares every group with every name. */
 async function findRoots(trx: Transaction<Database>): Promise<void> {
   await sql`
+    with had as materialized (
+      select distinct family_id, deployment_id from resolving_deployments
+    ), named as materialized (
+      select h.family_id, t.* from resolving_terms t join had h using (deployment_id)
+      where t.type in ('group', 'team', 'group_name')
+    )
     insert into resolving_roots
-    select f.family_id, r.deployment_id, r.term, r.excluded, r.group_id
-    from resolving_families f join deployment_roots r on r.entra_tenant_id = f.family_id
-    where exists (select from resolving_deployments d where d.family_id = f.family_id and d.deployment_id = r.deployment_id)`.execute(
-    trx,
-  )
+    select n.family_id, n.deployment_id, n.term, n.excluded, g.object_id
+    from named n join groups g on g.entra_tenant_id = n.family_id and g.object_id = n.group_id and g.deleted_at is null
+    union all
+    select n.family_id, n.deployment_id, n.term, n.excluded, g.object_id
+    from named n join groups g on g.entra_tenant_id = n.family_id and lower(g.display_name) = n.group_name and g.deleted_at is null
+    union all
+    select n.family_id, n.deployment_id, n.term, n.excluded, g.object_id
+    from named n join groups g on g.entra_tenant_id = n.family_id and lower(g.display_name) like n.group_pattern
+      and g.deleted_at is null
+    where n.group_pattern is not null`.execute(trx)
   await analyze(trx, 'resolving_roots')
 }
 

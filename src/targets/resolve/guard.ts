@@ -63,10 +63,11 @@ async function keepHeld(trx: Transaction<Database>): Promise<void> {
           and c.change <> 'reworded' and not c.deliberate and c.after is not distinct from h.wanted)
       returning h.hold_id, h.key
     )
-    update holds o set status = 'withdrawn', closed_at = now()
-    where o.hold_id in (select hold_id from dropped) and not exists (
-      select from hold_items h where h.hold_id = o.hold_id and not exists (
-        select from dropped d where d.hold_id = h.hold_id and d.key = h.key))`.execute(trx)
+    update holds o set size = o.size - d.items, status = case when o.size > d.items then o.status else 'withdrawn' end,
+      closed_at = case when o.size > d.items then o.closed_at else now() end
+    from (select hold_id, count(*) as items from dropped group by hold_id) d where d.hold_id = o.hold_id`.execute(
+    trx,
+  )
   await sql`
     update resolving_changes c set held = true from hold_items h join holds o using (hold_id)
     where h.kind = 'target' and h.key = array[c.subject_id, c.item_id] and h.wanted is not distinct from c.after

@@ -28,7 +28,7 @@ const tables: Record<string, string> = {
     target_type text not null, chosen boolean not null, kept boolean not null default false,
     accounts text not null, guests text not null, departments text[], domains text[]`,
   resolving_terms: `deployment_id uuid not null, term int not null, excluded boolean not null, type text not null,
-    group_id uuid, sku_id uuid, service_plan_id uuid, entitlement text, tag text, person_id uuid, computer_id uuid`,
+    group_id uuid, group_name text, group_pattern text, sku_id uuid, service_plan_id uuid, entitlement text, tag text, person_id uuid, computer_id uuid`,
   // Why a subject is reached; the smallest ref is told where there are several ways.
   resolving_reasons: 'ref int primary key, reason jsonb not null',
   // Groups that deployments name, and all groups below them with the shortest way up.
