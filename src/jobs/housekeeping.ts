@@ -8,6 +8,8 @@ import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { deleteOldSignInRequests, keepPreconsent } from '../consent/preconsent/housekeeping.ts'
 import type { Database } from '../db/tables.ts'
 import { cutFeed } from '../db/target-feed.ts'
+import { dirtyEndedGraces } from '../targets/grace.ts'
+import { dirtyDaily } from '../targets/waiting.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
 
@@ -15,6 +17,8 @@ export interface HousekeepingContext {
   db: Kysely<Database>
   /** The way to the app registrations; none = they are not checked here. */
   apps?: AppCheckContext | undefined
+  /** How long licences of a suspended SKU still count, in milliseconds. */
+  licenseGraceMs: number
   /** Partner sign-ins to refresh and bootstrap grants to take back; none = not from here. */
   preconsent?: PreconsentContext | undefined
 }
@@ -28,13 +32,15 @@ const runDays = 90
 const feedDays = 90
 
 /**
- * Drops what nobody needs any more: runs after 90 days, closed holds and changes of targets likewise, the guard's record after two days (it
- * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
+ * Drops what nobody needs any more: runs after 90 days, closed holds and changes of targets likewise, the guard's record
+ * after two days (it looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
  * Links for consent that have ended, and the states of admin consents a day later. Reads the registrations of apps,
- * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of credentials and GDAP relationships that end.
+ * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of
+ * credentials and GDAP relationships that end. Dirties the targets that follow from time alone: ended graces of suspended
+ * SKUs, and families that were not resolved whole for a day.
  */
 export async function housekeeping(
-  { db, apps, preconsent }: HousekeepingContext,
+  { db, apps, licenseGraceMs, preconsent }: HousekeepingContext,
   job: JobHelpers,
 ): Promise<Verdict> {
   const steps: [string, () => Promise<number>][] = [
@@ -61,9 +67,11 @@ export async function housekeeping(
   const kept = preconsent === undefined ? '' : `; ${await keepPreconsent(preconsent, job.signal)}`
   const expiring = await refreshCredentialProblems(db)
   const relationships = await refreshGdapProblems(db)
+  const graces = await dirtyEndedGraces(db, licenseGraceMs)
+  const families = await dirtyDaily(db)
   return {
     job: 'completed',
-    result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships${kept}`,
+    result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships${kept}; ${graces} SKUs whose grace has ended, ${families} families to be resolved whole`,
     again: 'never',
   }
 }
