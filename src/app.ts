@@ -186,6 +186,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,
         licenseGraceMs: config.licenseGraceMs,
+        guard: config.guard,
         http: config.http,
         opsTokens,
         metricsToken: config.metricsToken,

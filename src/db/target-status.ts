@@ -104,22 +104,30 @@ export interface TargetLag {
   failing: number
 }
 
-/** How far the resolution is behind. What raised a tenant's seq alone has no time of its own. */
+/**
+ * How far the resolution is behind. A change counts from the first whole run after it on: before that its family may
+ * have been frozen, or in the midst of a round. What raised a tenant's seq alone has no time of its own.
+ */
 export async function readTargetLag(db: Kysely<Database>): Promise<TargetLag> {
   const { rows } = await sql<TargetLag>`
     with dirty as (
-      select family_id, min(at) as since from target_dirt group by family_id
+      select family_id, min(at) as at from target_dirt group by family_id
       union all
       select e.entra_tenant_id, e.last_synced_at from entra_tenants e
       where e.last_synced_at is not null
+        and not exists (select from target_dirt d where d.family_id = e.entra_tenant_id)
         and not exists (select from target_families f where f.family_id = e.entra_tenant_id)
         and exists (select from tenant_links l where l.entra_tenant_id = e.entra_tenant_id)
+    ), waiting as (
+      select s.frozen, coalesce((select min(r.finished_at) from sync_runs r where r.entra_tenant_id = d.family_id
+        and r.finished_at > d.at and r.outcome in ('succeeded', 'held')), d.at) as since
+      from dirty d left join target_family_status s using (family_id)
     )
-    select count(distinct d.family_id) filter (where s.frozen is null)::int as dirty,
-      extract(epoch from now() - min(d.since) filter (where s.frozen is null))::int as "oldestSeconds",
-      count(distinct d.family_id) filter (where s.frozen is not null)::int as frozen,
+    select count(*) filter (where frozen is null)::int as dirty,
+      extract(epoch from now() - min(since) filter (where frozen is null))::int as "oldestSeconds",
+      count(*) filter (where frozen is not null)::int as frozen,
       (select count(*)::int from target_failures) as failing
-    from dirty d left join target_family_status s using (family_id)`.execute(db)
+    from waiting`.execute(db)
   const [row] = rows
   if (row === undefined) throw new TypeError('an aggregate returned no row')
   return row

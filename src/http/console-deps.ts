@@ -4,6 +4,7 @@ import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import type { FeedBell } from '../db/feed-bell.ts'
 import type { Database } from '../db/tables.ts'
 import type { ConfiguredGraph } from '../graph-of-config.ts'
+import type { GuardSettings } from '../guard.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { KeyRing } from '../key-ring.ts'
 import type { Log } from '../log.ts'
@@ -24,6 +25,8 @@ export interface ConsoleDeps {
   syncIntervalMs: number
   /** SUSPENDED_LICENSE_GRACE in milliseconds. */
   licenseGraceMs: number
+  /** When changes of targets are too large to be believed. */
+  guard: GuardSettings
   log: Log
 }
 

@@ -9,7 +9,7 @@ import { deleteOldSignInRequests, keepPreconsent } from '../consent/preconsent/h
 import type { Database } from '../db/tables.ts'
 import { cutFeed } from '../db/target-feed.ts'
 import { dirtyEndedGraces } from '../targets/grace.ts'
-import { dirtyDaily } from '../targets/waiting.ts'
+import { dirtyDaily, forgetGoneFamilies } from '../targets/waiting.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
 
@@ -32,8 +32,9 @@ const runDays = 90
 const feedDays = 90
 
 /**
- * Drops what nobody needs any more: runs after 90 days, closed holds and changes of targets likewise, the guard's record
- * after two days (it looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
+ * Drops what nobody needs any more: runs, resolutions and changes of targets after 90 days, closed holds likewise, the
+ * guard's record after two days (it looks back 24 h), persons and groups 30 days after their soft-deletion, with their
+ * edges. Protected persons stay.
  * Links for consent that have ended, and the states of admin consents a day later. Reads the registrations of apps,
  * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of
  * credentials and GDAP relationships that end. Dirties the targets that follow from time alone: ended graces of suspended
@@ -48,6 +49,7 @@ export async function housekeeping(
     ['groups', () => purgeGroups(db)],
     ['runs', () => deleteOldRuns(db)],
     ['holds', () => deleteOldHolds(db)],
+    ['resolutions', () => deleteOldResolutions(db)],
     ['applied removals', () => deleteAppliedRemovals(db)],
     ['consent links', () => deleteOldTickets(db, batch)],
     ['consent states', () => deleteOldRequests(db, batch)],
@@ -69,6 +71,7 @@ export async function housekeeping(
   const relationships = await refreshGdapProblems(db)
   const graces = await dirtyEndedGraces(db, licenseGraceMs)
   const families = await dirtyDaily(db)
+  await forgetGoneFamilies(db)
   return {
     job: 'completed',
     result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships${kept}; ${graces} SKUs whose grace has ended, ${families} families to be resolved whole`,
@@ -120,6 +123,15 @@ async function deleteOldRuns(db: Kysely<Database>): Promise<number> {
       delete from entra_sync.sync_runs where run_id in (
         select run_id from entra_sync.sync_runs
         where finished_at < now() - make_interval(days => ${runDays}) limit ${batch})`.execute(db),
+  )
+}
+
+async function deleteOldResolutions(db: Kysely<Database>): Promise<number> {
+  return deleted(
+    await sql`
+      delete from entra_sync.target_runs where run_id in (
+        select run_id from entra_sync.target_runs
+        where started_at < now() - make_interval(days => ${runDays}) limit ${batch})`.execute(db),
   )
 }
 

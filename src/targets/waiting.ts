@@ -77,6 +77,22 @@ export async function dirtyFamily(db: Kysely<Database>, familyId: string): Promi
   return dirtId
 }
 
+/** Forgets families of tenants and Entra tenants that are no more, when nothing of theirs is left. Answers how many. */
+export async function forgetGoneFamilies(db: Kysely<Database>): Promise<number> {
+  const result = await sql`
+    with gone as (
+      select f.family_id from target_families f
+      where not exists (select from entra_tenants e where e.entra_tenant_id = f.family_id)
+        and not exists (select from tenants t where t.tenant_id = f.family_id)
+        and not exists (select from deployment_targets t where t.family_id = f.family_id)
+        and not exists (select from target_dirt d where d.family_id = f.family_id)
+    ), failures as (
+      delete from target_failures x using gone g where x.family_id = g.family_id
+    )
+    delete from target_families f using gone g where f.family_id = g.family_id`.execute(db)
+  return Number(result.numAffectedRows ?? 0n)
+}
+
 /**
  * Families that a deployment touches or has dirt in; null = nobody knows of it: it is none, and was none since the last
  * resolution.

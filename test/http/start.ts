@@ -61,6 +61,7 @@ export async function startTestHttp(
     payloadSchemas: payloadSchemas(),
     syncIntervalMs: 60_000,
     licenseGraceMs: config.licenseGraceMs,
+    guard: config.guard,
     http: { host: '127.0.0.1', port: 0, publicUrl: 'http://localhost:8080' },
     opsTokens: [
       { token: operatorToken, role: 'operator' },

@@ -164,22 +164,21 @@ test('whatever becomes of the writers, each reader gets each committed change on
         await sql`truncate target_changes, deployment_targets`.execute(db)
         await sql`update target_feed set last_seq = 0, floor_seq = 0`.execute(db)
         const runs: Runs = { committed: new Set(), undone: new Set() }
-        let end: number | null = null
-        let failed = false
+        const state: { end: number | null; failed: boolean } = { end: null, failed: false }
         const done = Promise.all(writers.map((scripts) => writer(scripts, runs))).then(
-          async () => (end = (await readFeedEnds(db)).lastSeq),
+          async () => (state.end = (await readFeedEnds(db)).lastSeq),
         )
-        done.catch(() => (failed = true))
+        done.catch(() => (state.failed = true))
         const until = (): number | null => {
-          if (failed) throw new Error('a writer failed')
-          return end
+          if (state.failed) throw new Error('a writer failed')
+          return state.end
         }
         const readers = [
           ...[1, 2].map(() => read(fromNothing(), (from) => poll(own, from, until))),
           ...[1, 2].map(() => read(fromNothing(), (from) => listen(bell, from, done))),
         ]
         const snapshots = []
-        for (let n = 0; end === null && !failed; n++) {
+        for (let n = 0; state.end === null && !state.failed; n++) {
           const { seq, targets } = await snapshotOf(own)
           snapshots.push({ seq, targets: new Map(targets) })
           if (n % 5 === 0 && readers.length < 8)
