@@ -63,19 +63,24 @@ interface Runs {
   undone: Set<string>
 }
 
-/** One connection that does its transactions one after the other; a killed one goes on with a new connection. */
+/** Transactions one after the other, on one connection; one that is to be killed has its own, lest the kill hit the next. */
 async function writer(scripts: readonly Script[], runs: Runs): Promise<void> {
-  const own = openDatabase(database.url, { max: 1, onError: () => {} })
+  const open = () => openDatabase(database.url, { max: 1, onError: () => {} })
+  const lasting = open()
   try {
-    for (const one of scripts) await perform(own, one, runs)
+    for (const one of scripts) {
+      const own = one.ending.startsWith('killed') ? open() : lasting
+      await perform(own, one, runs)
+      if (own !== lasting) await own.destroy()
+    }
   } finally {
-    await own.destroy()
+    await lasting.destroy()
   }
 }
 
 async function perform(own: Kysely<Database>, { family, deeds, ending }: Script, runs: Runs): Promise<void> {
   const runId = randomUUID()
-  const kill = (pid: number) => sql`select pg_terminate_backend(${pid}::int)`.execute(db)
+  const kill = (pid: number) => sql`select pg_terminate_backend(${pid}::int, 10000)`.execute(db)
   let killing: Promise<unknown> | undefined
   try {
     await own.transaction().execute(async (trx) => {
