@@ -1,4 +1,4 @@
-import type { TargetHold, TargetStatus } from '../db/target-status.ts'
+import { namesTold, type TargetHold, type TargetStatus } from '../db/target-status.ts'
 import type { Output } from './context.ts'
 import { age, number, printable } from './text.ts'
 
@@ -71,7 +71,7 @@ export function printTargetHolds(output: Output, holds: TargetHold[], now: Date)
   )
   for (const {
     tenant,
-    deployment,
+    deployments,
     direction,
     reason,
     size,
@@ -79,12 +79,17 @@ export function printTargetHolds(output: Output, holds: TargetHold[], now: Date)
     created_at: at,
     ...hold
   } of holds) {
-    const verb = direction === 'unassign' ? 'would lose' : 'would gain'
-    const by = deployment === null ? 'items of several deployments' : `what ${printable(deployment)} gives`
-    const of =
-      direction === 'unassign' ? `of ${number(total)} targets` : `in a tenant of ${number(total)} persons`
+    const what =
+      direction === 'unassign'
+        ? `${number(size)} of ${number(total)} targets would go`
+        : `${number(size)} targets would come, in a tenant of ${number(total)} persons`
+    const names = deployments
+      .slice(0, namesTold - 1)
+      .map(printable)
+      .join(', ')
+    const through = deployments.length < namesTold ? names : `${names}, …`
     output.line(
-      `  ${printable(tenant)}: ${number(size)} ${verb} ${by}, ${of} [${reason}, for ${age(at, now)}, ${hold.hold_id}]`,
+      `  ${printable(tenant)}: ${what}, through ${through || 'deployments that are gone'} [${reason}, for ${age(at, now)}, ${hold.hold_id}]`,
     )
     for (const { subject, item, now: has, wanted } of hold.samples) {
       const change = `${has === null ? 'nothing' : printable(has)} → ${wanted === null ? 'nothing' : printable(wanted)}`

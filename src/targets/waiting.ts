@@ -60,7 +60,9 @@ export async function dirtyDaily(db: Kysely<Database>, familyId?: string): Promi
     select f.family_id, 'all' from target_families f
     left join entra_tenants e on e.entra_tenant_id = f.family_id
     where (${familyId ?? null}::uuid is null or f.family_id = ${familyId ?? null})
-      and f.whole_at < now() - interval '20 hours' and (e.entra_tenant_id is null or e.last_full_at > f.whole_at)
+      and f.whole_at < now() - interval '20 hours'
+      and case when e.entra_tenant_id is not null then e.last_full_at > f.whole_at
+        else exists (select from tenant_families t where t.family_id = f.family_id) end
       and not exists (select from target_dirt d where d.family_id = f.family_id and d.kind = 'all')`.execute(
     db,
   )
