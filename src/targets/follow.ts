@@ -46,7 +46,8 @@ export async function* followChanges(
       pause.arm()
       const found = await readIfThere(db, { after, max: page, tenantId })
       if (found instanceof Error) {
-        if (!away) log.warn({ reason: found.message }, 'the database is away; the feed goes on when it is back')
+        if (!away)
+          log.warn({ reason: found.message }, 'the database is away; the feed goes on when it is back')
         away = true
         await pause.sleep()
         continue
