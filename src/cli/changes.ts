@@ -70,7 +70,7 @@ async function follow(
       from = last.next
     }
     for await (const page of followChanges(db, { bell, after: from, signal, log, tenantId }))
-      print(output, await nameChanges(db, page))
+      print(output, page)
     return 0
   } finally {
     await bell.close()

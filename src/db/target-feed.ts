@@ -108,9 +108,13 @@ export async function readLastChanges(
 }
 
 function pageOf(rows: readonly Row[], max: number): FeedPage {
-  const lastSeq = rows[0]?.lastSeq ?? 0
-  const changes = rows.flatMap(({ lastSeq: _, ...row }) => (row.seq === null ? [] : [row as TargetChange]))
-  return { changes, lastSeq, next: changes.length < max ? lastSeq : (changes.at(-1)?.seq ?? lastSeq) }
+  const changes: TargetChange[] = []
+  let end = 0
+  for (const { lastSeq, ...row } of rows) {
+    end = lastSeq
+    if (row.seq !== null) changes.push(row as TargetChange)
+  }
+  return { changes, lastSeq: end, next: changes.length < max ? end : (changes.at(-1)?.seq ?? end) }
 }
 
 /** What the SQL functions raise, as an error of ours; anything else as it is. */

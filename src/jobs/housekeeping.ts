@@ -7,8 +7,8 @@ import { deleteOldRequests, deleteOldTickets } from '../consent/grants/clean-up.
 import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { deleteOldSignInRequests, keepPreconsent } from '../consent/preconsent/housekeeping.ts'
 import type { Database } from '../db/tables.ts'
-import { dirtyEndedGraces } from '../targets/grace.ts'
 import { cutFeed } from '../db/target-feed.ts'
+import { dirtyEndedGraces } from '../targets/grace.ts'
 import { dirtyDaily, forgetGoneFamilies } from '../targets/waiting.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
@@ -32,8 +32,9 @@ const runDays = 90
 const feedDays = 90
 
 /**
- * Drops what nobody needs any more: runs, resolutions and changes of targets after 90 days, closed holds likewise, the guard's record after two days (it
- * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
+ * Drops what nobody needs any more: runs, resolutions and changes of targets after 90 days, closed holds likewise, the
+ * guard's record after two days (it looks back 24 h), persons and groups 30 days after their soft-deletion, with their
+ * edges. Protected persons stay.
  * Links for consent that have ended, and the states of admin consents a day later. Reads the registrations of apps,
  * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of
  * credentials and GDAP relationships that end. Dirties the targets that follow from time alone: ended graces of suspended

@@ -2,9 +2,10 @@ import type { Kysely } from 'kysely'
 import { databaseError } from '../db/errors.ts'
 import type { FeedBell } from '../db/feed-bell.ts'
 import type { Database } from '../db/tables.ts'
-import { readChanges, type FeedPage, type TargetChange } from '../db/target-feed.ts'
+import { readChanges } from '../db/target-feed.ts'
 import { isEntraSyncError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { nameChanges, type NamedChange } from './changes.ts'
 
 /** A NOTIFY may be lost with its connection; by this often the feed is read all the same. */
 const lookMs = 3000
@@ -25,7 +26,7 @@ export interface Following {
 }
 
 /**
- * Yields every change after `after`, in order, in pages that are never empty: what is there, then what comes, until
+ * Yields every change after `after`, named, in order, in pages that are never empty: what is there, then what comes, until
  * `signal` ends it. Woken by the bell where its connection holds, and by the clock always; waits while the database is
  * away and goes on where it was.
  * @throws kind `input`, code `feed_truncated` or `feed_rewound`: the reader has to take a snapshot
@@ -33,7 +34,7 @@ export interface Following {
 export async function* followChanges(
   db: Kysely<Database>,
   following: Following,
-): AsyncGenerator<TargetChange[], void> {
+): AsyncGenerator<NamedChange[], void> {
   const { bell, signal, log, tenantId = null } = following
   const pause = createPause(signal, following.lookMs ?? lookMs)
   const unsubscribe = bell.subscribe(pause.wake)
@@ -45,7 +46,8 @@ export async function* followChanges(
       pause.arm()
       const found = await readIfThere(db, { after, max: page, tenantId })
       if (found instanceof Error) {
-        if (!away) log.warn({ err: found }, 'the database is away; the feed goes on when it is back')
+        if (!away)
+          log.warn({ reason: found.message }, 'the database is away; the feed goes on when it is back')
         away = true
         await pause.sleep()
         continue
@@ -61,13 +63,19 @@ export async function* followChanges(
   }
 }
 
-/** The page, or the error that will pass. */
+interface Page {
+  next: number
+  changes: NamedChange[]
+}
+
+/** The page with its names, or the error that will pass. */
 async function readIfThere(
   db: Kysely<Database>,
   from: { after: number; max: number; tenantId: string | null },
-): Promise<FeedPage | Error> {
+): Promise<Page | Error> {
   try {
-    return await readChanges(db, from)
+    const { changes, next } = await readChanges(db, from)
+    return { next, changes: await nameChanges(db, changes) }
   } catch (error) {
     if (isEntraSyncError(error)) throw error
     const failure = databaseError(error)

@@ -45,8 +45,10 @@ export async function readSnapshot(
         ${from === null ? sql`` : sql`and (subject_id, item_id) > (${from.subjectId}::uuid, ${from.itemId}::uuid)`}
       order by subject_id, item_id ${page === undefined ? sql`` : sql`limit ${page.limit}`}
     ) t on true`.execute(db)
-  return {
-    seq: rows[0]?.seq ?? 0,
-    targets: rows.flatMap(({ seq: _, ...row }) => (row.subjectId === null ? [] : [row as SnapshotTarget])),
+  const snapshot: { seq: number; targets: SnapshotTarget[] } = { seq: 0, targets: [] }
+  for (const { seq, ...row } of rows) {
+    snapshot.seq = seq
+    if (row.subjectId !== null) snapshot.targets.push(row as SnapshotTarget)
   }
+  return snapshot
 }

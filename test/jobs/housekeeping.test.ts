@@ -93,3 +93,21 @@ it('stops between batches when the worker does', async () => {
     housekeeping({ db: database.db, licenseGraceMs: 1000 }, helpers(AbortSignal.abort(new Error('stop')))),
   ).rejects.toThrow('stop')
 })
+
+it('cuts the feed of targets after 90 days, and says below which seq', async () => {
+  await sql`
+    insert into target_changes (seq, at, tenant_id, subject_kind, subject_id, item_id, change, reason)
+    select n, now() - make_interval(days => case when n <= 2300 then 91 else 89 end), ${tenant}, 'person', gen_random_uuid(),
+      gen_random_uuid(), 'assigned', '{}'
+    from generate_series(1, 2400) n`.execute(database.db)
+  await sql`update target_feed set last_seq = 2400`.execute(database.db)
+  const { result } = (await housekeeping({ db: database.db, licenseGraceMs: 1000 }, helpers())) as {
+    result: string
+  }
+  expect(result).toContain('2300 changes of targets')
+  const { rows } = await sql`
+    select last_seq, floor_seq, (select count(*)::int from target_changes) as kept from target_feed`.execute(
+    database.db,
+  )
+  expect(rows).toEqual([{ last_seq: 2400, floor_seq: 2300, kept: 100 }])
+})

@@ -108,7 +108,7 @@ export const targetChangeRoutes = [
       await readChanges(db, { after, max: 0 })
       return async function* (signal) {
         for await (const page of followChanges(db, { bell, after, signal, log, tenantId }))
-          for (const change of await nameChanges(db, page)) yield { id: String(change.seq), data: change }
+          for (const change of page) yield { id: String(change.seq), data: change }
       }
     },
   }),

@@ -32,25 +32,27 @@ const change = (): Promise<void> => changeOnce(db, [{ subject: dice % 3, item: d
 /** A reader from seq 0 that keeps what it was told; `until` waits for it to have so much. */
 function reader(bell: FeedBell, lookMs: number, from: Kysely<Database> = db) {
   const targets: Targets = new Map()
-  let seq = 0
+  const told = { seq: 0 }
   let waiting = (): void => {}
   const ended = (async () => {
     for await (const page of followChanges(from, { bell, after: 0, signal: stop.signal, log, lookMs })) {
       for (const one of page) {
-        expect(one.seq).toBe(seq + 1)
-        seq = one.seq
+        expect(one.seq).toBe(told.seq + 1)
+        told.seq = one.seq
         applyChange(targets, one)
       }
       waiting()
     }
   })()
-  const failed = new Promise<never>((_, reject) => ended.catch(reject))
+  const failed = ended.then(() => Promise.reject(new Error('the reader has ended')))
   failed.catch(() => {})
   return {
     targets,
     ended,
     async until(wanted: number): Promise<void> {
-      while (seq < wanted) await Promise.race([new Promise<void>((resolve) => (waiting = resolve)), failed])
+      if (told.seq >= wanted) return
+      await Promise.race([new Promise<void>((resolve) => (waiting = resolve)), failed])
+      await this.until(wanted)
     },
   }
 }
@@ -60,11 +62,23 @@ const end = async (): Promise<number> => (await readFeedEnds(db)).lastSeq
 /** Ends the listening connection, as soon as there is one; answers its process. */
 async function killListener(not = 0): Promise<number> {
   for (;;) {
+    // Materialized: Postgres is free to kill before it looks whom.
     const { rows } = await sql<{ pid: number }>`
-      select pid from pg_stat_activity where datname = current_database() and application_name = 'entra-sync feed'
-        and query like 'listen%' and pid <> ${not} and pg_terminate_backend(pid)`.execute(db)
+      with found as materialized (
+        select pid from pg_stat_activity where datname = current_database() and application_name = 'entra-sync feed'
+          and query like 'listen%' and pid <> ${not}::int
+      )
+      select pid, pg_terminate_backend(pid) from found`.execute(db)
     if (rows[0] !== undefined) return rows[0].pid
   }
+}
+
+/** Connections that listen to the feed. */
+async function listeners(): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+      select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and application_name = 'entra-sync feed'`.execute(db)
+  return rows[0]?.count ?? 0
 }
 
 test('a change comes by the bell alone', async () => {
@@ -140,12 +154,6 @@ test('all readers of a bell share one connection, which ends with the last of th
   await change()
   const last = await end()
   await Promise.all(readers.map((one) => one.until(last)))
-  const listeners = async (): Promise<number> => {
-    const { rows } = await sql<{ count: number }>`
-      select count(*)::int as count from pg_stat_activity
-      where datname = current_database() and application_name = 'entra-sync feed'`.execute(db)
-    return rows[0]?.count ?? 0
-  }
   expect(await listeners()).toBe(1)
   stop.abort()
   await Promise.all(readers.map((one) => one.ended))
@@ -153,12 +161,14 @@ test('all readers of a bell share one connection, which ends with the last of th
   await expect.poll(listeners).toBe(0)
 })
 
-test('a bell that is closed while it connects leaves nothing behind', async () => {
-  const bell = openFeedBell('postgres://nobody@127.0.0.1:9/nowhere', log)
-  const unsubscribe = bell.subscribe(() => {})
-  unsubscribe()
-  await bell.close()
-  const again = openFeedBell(database.url, log)
-  again.subscribe(() => {})
-  await again.close()
+test('a bell that is closed while it connects, or can not connect, leaves nothing behind', async () => {
+  const nowhere = openFeedBell('postgres://nobody@127.0.0.1:9/nowhere', log)
+  nowhere.subscribe(() => {})()
+  await nowhere.close()
+  for (let n = 0; n < 5; n++) {
+    const bell = openFeedBell(database.url, log)
+    bell.subscribe(() => {})
+    await bell.close()
+  }
+  await expect.poll(listeners).toBe(0)
 })
