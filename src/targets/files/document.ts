@@ -155,10 +155,10 @@ function converter(tell: Tell, link: (alias: Node, target: Node) => void): (root
   return convert
 }
 
-/** A key as text; one that is a list or map is shown as JSON, for it is wrong anyway. */
-export function keyOf(key: unknown): string {
+/** A key as text; for one that is a list or map, which is wrong anyway, a question mark. */
+function keyOf(key: unknown): string {
   if (isScalar(key)) return key.source ?? String(key.value)
-  return key === null ? '' : String(key)
+  return isAlias(key) ? `*${key.source}` : '?'
 }
 
 function sentence(message: string): string {
