@@ -13,6 +13,7 @@ WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
+COPY deployments ./deployments
 RUN mkdir /data && chown node:node /data \
   && printf '#!/bin/sh\nexec node /app/src/main.ts "$@"\n' > /usr/local/bin/entra-sync && chmod 755 /usr/local/bin/entra-sync
 USER node

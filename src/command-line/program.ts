@@ -6,6 +6,7 @@ import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
 import { addEntitlementCommands } from './entitlements.ts'
 import { addOffboardCommand } from './offboard.ts'
+import { addImportCommands } from './imports.ts'
 import { addLinkCommands } from './links.ts'
 import { addPreconsentCommands } from './preconsent.ts'
 import { addPermissionLevelCommand } from './permission-level.ts'
@@ -85,6 +86,7 @@ export function commandLine(perform: Perform): Command {
   addSyncCommands(program, perform, json)
   addProblemCommands(program, perform, json)
   addTargetCommands(program, perform, json)
+  addImportCommands(program, perform, json)
   addEntitlementCommands(program, perform, json)
 
   program.commandsGroup('Rarely:')

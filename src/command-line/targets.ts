@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command, type Option } from 'commander'
 import type { CommandContext } from '../cli/context.ts'
+import { requireSome } from './require-some.ts'
 
 type Perform = (json: boolean, action: (context: CommandContext) => Promise<number>) => Promise<void>
 
@@ -20,6 +21,22 @@ export function addTargetCommands(program: Command, perform: Perform, json: () =
         (await import('../cli/explain.ts')).explain(context, subject, item, options),
       ),
     )
+  program
+    .command('resolve')
+    .description(
+      'Resolve the targets of tenants anew, whole, now; they are resolved by themselves after each sync.',
+    )
+    .argument('[tenant...]', 'names, slugs or ids of tenants')
+    .option('--all', 'every tenant', false)
+    .option('--wait', 'wait until it is done (exit code 3 when something was held)', false)
+    .addOption(json())
+    .action((given: string[], options: { all: boolean; wait: boolean; json: boolean }, command: Command) => {
+      requireSome(command, given, options.all)
+      const request = { tenants: options.all ? ('all' as const) : given, wait: options.wait }
+      return perform(options.json, async (context) =>
+        (await import('../cli/resolve.ts')).resolve(context, request),
+      )
+    })
 
   program
     .command('changes')

@@ -36,6 +36,14 @@ export function createHandlers({
     'resolve-targets': (payload, job) => resolveTargetsJob(targets, payload, job),
     tick: () => tickJob(tick),
     housekeeping: (_, job) =>
-      housekeeping({ db: sync.sync.db, apps, preconsent: preconsent.preconsent }, job),
+      housekeeping(
+        {
+          db: sync.sync.db,
+          apps,
+          licenseGraceMs: targets.targets.licenseGraceMs,
+          preconsent: preconsent.preconsent,
+        },
+        job,
+      ),
   }
 }

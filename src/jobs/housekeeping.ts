@@ -7,6 +7,8 @@ import { deleteOldRequests, deleteOldTickets } from '../consent/grants/clean-up.
 import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { deleteOldSignInRequests, keepPreconsent } from '../consent/preconsent/housekeeping.ts'
 import type { Database } from '../db/tables.ts'
+import { dirtyEndedGraces } from '../targets/grace.ts'
+import { dirtyDaily } from '../targets/waiting.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
 
@@ -14,6 +16,8 @@ export interface HousekeepingContext {
   db: Kysely<Database>
   /** The way to the app registrations; none = they are not checked here. */
   apps?: AppCheckContext | undefined
+  /** How long licences of a suspended SKU still count, in milliseconds. */
+  licenseGraceMs: number
   /** Partner sign-ins to refresh and bootstrap grants to take back; none = not from here. */
   preconsent?: PreconsentContext | undefined
 }
@@ -29,10 +33,12 @@ const runDays = 90
  * Drops what nobody needs any more: runs after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
  * Links for consent that have ended, and the states of admin consents a day later. Reads the registrations of apps,
- * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of credentials and GDAP relationships that end.
+ * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of
+ * credentials and GDAP relationships that end. Dirties the targets that follow from time alone: ended graces of suspended
+ * SKUs, and families that were not resolved whole for a day.
  */
 export async function housekeeping(
-  { db, apps, preconsent }: HousekeepingContext,
+  { db, apps, licenseGraceMs, preconsent }: HousekeepingContext,
   job: JobHelpers,
 ): Promise<Verdict> {
   const steps: [string, () => Promise<number>][] = [
@@ -58,9 +64,11 @@ export async function housekeeping(
   const kept = preconsent === undefined ? '' : `; ${await keepPreconsent(preconsent, job.signal)}`
   const expiring = await refreshCredentialProblems(db)
   const relationships = await refreshGdapProblems(db)
+  const graces = await dirtyEndedGraces(db, licenseGraceMs)
+  const families = await dirtyDaily(db)
   return {
     job: 'completed',
-    result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships${kept}`,
+    result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships${kept}; ${graces} SKUs whose grace has ended, ${families} families to be resolved whole`,
     again: 'never',
   }
 }

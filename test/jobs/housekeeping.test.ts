@@ -41,7 +41,7 @@ async function ids(table: string, column: string): Promise<string[]> {
 it('purges persons after their grace, with edges and licences, and nobody else', async () => {
   const kept = [await person(null), await person(29), await person(90, 'the boss')].sort()
   await person(31)
-  const verdict = await housekeeping({ db: database.db }, helpers())
+  const verdict = await housekeeping({ db: database.db, licenseGraceMs: 1000 }, helpers())
   expect(verdict).toMatchObject({
     job: 'completed',
     result: expect.stringMatching(/^removed 1 persons, 0 groups/),
@@ -57,7 +57,7 @@ it('purges more than one batch', async () => {
     select ${tenant}, gen_random_uuid(), now() - interval '40 days' from generate_series(1, 2500)`.execute(
     database.db,
   )
-  expect(await housekeeping({ db: database.db }, helpers())).toMatchObject({
+  expect(await housekeeping({ db: database.db, licenseGraceMs: 1000 }, helpers())).toMatchObject({
     result: expect.stringMatching(/^removed 2500 persons/),
   })
   expect(await ids('persons', 'object_id')).toEqual([])
@@ -73,7 +73,7 @@ it('purges groups with the edges on both of their sides', async () => {
   await sql`
     insert into group_members values (${tenant}, ${parent}, ${gone}, 'group'), (${tenant}, ${gone}, ${member}, 'user'),
       (${tenant}, ${parent}, ${member}, 'user')`.execute(database.db)
-  await housekeeping({ db: database.db }, helpers())
+  await housekeeping({ db: database.db, licenseGraceMs: 1000 }, helpers())
   expect(await ids('groups', 'object_id')).toEqual([parent])
   expect(await ids('group_members', 'group_id')).toEqual([parent])
 })
@@ -84,12 +84,12 @@ it('drops old runs and keeps open ones and those of the last 90 days', async () 
       (${tenant}, 'delta', now() - interval '100 days', now() - interval '100 days'),
       (${tenant}, 'full', now() - interval '100 days', null),
       (${tenant}, 'delta', now() - interval '80 days', now() - interval '80 days')`.execute(database.db)
-  await housekeeping({ db: database.db }, helpers())
+  await housekeeping({ db: database.db, licenseGraceMs: 1000 }, helpers())
   expect(await ids('sync_runs', 'mode')).toEqual(['delta', 'full'])
 })
 
 it('stops between batches when the worker does', async () => {
   await expect(
-    housekeeping({ db: database.db }, helpers(AbortSignal.abort(new Error('stop')))),
+    housekeeping({ db: database.db, licenseGraceMs: 1000 }, helpers(AbortSignal.abort(new Error('stop')))),
   ).rejects.toThrow('stop')
 })

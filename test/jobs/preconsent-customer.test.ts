@@ -119,7 +119,7 @@ test('housekeeping refreshes sign-ins and tells of it', async () => {
   await jobs.signedIn()
   await sql`update partner_sign_ins set refreshed_at = now() - interval '2 days'`.execute(jobs.db)
   const verdict = await housekeeping(
-    { db: jobs.db, preconsent: jobs.context },
+    { db: jobs.db, licenseGraceMs: 1000, preconsent: jobs.context },
     {
       id: '1',
       log,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { addTenant, listTenants } from '../../consent/links/tenants.ts'
 import { EntraSyncError } from '../../errors.ts'
 import { uuid } from '../input.ts'
+import { resolveTenantNow } from '../acts/resolve.ts'
 import { linkInput, linkNow, unlinkInput, unlinkNow } from '../acts/links.ts'
 import { listOf, pageOf, paging, route } from './route.ts'
 
@@ -118,5 +119,20 @@ export const tenantRoutes = [
     body: unlinkInput,
     response: change,
     run: (deps, { params: { id }, body, signedIn }) => unlinkNow(deps, id, body, signedIn.name),
+  }),
+  route({
+    method: 'post',
+    path: '/tenants/{id}/resolve',
+    operationId: 'resolveTenant',
+    summary: "Ask for a tenant's targets to be resolved anew, with those of its Entra tenant's other tenants",
+    tag,
+    params: ofTenant,
+    status: 202,
+    response: z.object({
+      tenantId: z.guid(),
+      jobId: z.string(),
+      frozen: z.string().nullable().meta({ description: 'why they stay as they are for now' }),
+    }),
+    run: ({ db, jobs }, { params: { id }, signedIn }) => resolveTenantNow(db, jobs, id, signedIn.name),
   }),
 ]

@@ -61,7 +61,7 @@ async function upsert(
   items: Map<string, string>,
 ): Promise<void> {
   if (deployments.length === 0) return
-  const rows = deployments.map(({ place: _, item, ...columns }) => ({ ...columns, item_id: items.get(item) }))
+  const rows = deployments.map((one) => ({ ...one, item_id: items.get(one.item) }))
   await sql`
     insert into deployments as d (name, item_id, version, desired_state, enforcement, scope, tenant_id, target_type, target,
       excludes, filters, enabled, rank, source)

@@ -4,6 +4,8 @@ import { knownKeys } from './schema.ts'
 
 type Values = Record<string, unknown>
 
+const numbers: Readonly<Record<number, string>> = { 2: 'two', 3: 'three' }
+
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** True for an object id, SKU id and so on, as Postgres takes it. */
@@ -64,7 +66,13 @@ function checkTarget(target: unknown, path: PropertyKey[]): Finding[] {
   const known = keys.filter((key) => knownKeys.target?.includes(key))
   const [first = '', ...more] = known
   if (known.length > 1) {
-    const message = `${pathText(path.slice(-1)).replace(/^\[/, 'exclude[')} must have one key, not ${known.length}: ${known.join(', ')}. Make ${more.length === 1 ? 'two deployments' : `${known.length} deployments`} of it, or exclude them one by one.`
+    const at = path.at(-1)
+    const called = typeof at === 'number' ? pathText(['exclude', at]) : 'target'
+    const hint =
+      typeof at === 'number'
+        ? 'Exclude them one by one'
+        : `Make ${numbers[known.length] ?? known.length} deployments of it`
+    const message = `${called} must have one key, not ${known.length}: ${known.join(', ')}. ${hint}.`
     return [{ code: 'target_ambiguous', path: [...path, more[0] ?? first], message, atKey: true }]
   }
   // A key with a typo is told of already.

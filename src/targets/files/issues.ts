@@ -16,13 +16,33 @@ type Issue = z.core.$ZodIssue
 /** Keys that are right elsewhere, and where that is. */
 const homes = ['target', 'filters'] as const
 
+/** More than anybody corrects at once; a file of something else must not fill the memory with complaints. */
+export const mostProblems = 1000
+
+/** Findings for the issues of one parse; after a wrong type what else is wrong with the value says nothing. */
+export function findingsOf(
+  issues: readonly Issue[],
+  file: unknown,
+  at: readonly PropertyKey[] = [],
+): Finding[] {
+  const told = new Set<string>()
+  return issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') return sentencesOf(issue, file, at)
+    const path = pathText(issue.path)
+    if (told.has(path)) return []
+    told.add(path)
+    return sentencesOf(issue, file, at)
+  })
+}
+
 /** One sentence or two for an issue of the schema `deploymentFile`; `file` is the value that was parsed. */
-export function findingsOf(issue: Issue, file: unknown, at: readonly PropertyKey[] = []): Finding[] {
+function sentencesOf(issue: Issue, file: unknown, at: readonly PropertyKey[]): Finding[] {
   const path = [...at, ...issue.path]
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key))
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.slice(0, mostProblems).map((key) => unknownKey(path, key))
   if (issue.code === 'invalid_union') {
     const inner = innerIssues(issue.errors)
-    if (inner !== undefined) return inner.flatMap((one) => findingsOf(one, file, path))
+    if (inner !== undefined) return findingsOf(inner, file, path)
   }
   const { present, value } = lookUp(file, path)
   const name = nameOf(path)
@@ -57,7 +77,7 @@ function rangeText(issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall): st
 
 function unknownKey(path: PropertyKey[], key: string): Finding {
   const place = path.findLast((part) => typeof part === 'string') ?? ''
-  const known = knownKeys[String(place)] ?? []
+  const known = knownKeys[place] ?? []
   const home = homes.find((one) => place !== one && place === 'deployments' && knownKeys[one]?.includes(key))
   const hint = known.includes(key)
     ? ` Give one of ${known.join(' and ')} only.`
@@ -114,6 +134,5 @@ function shown(value: unknown): string {
       : `the text ${JSON.stringify(value.length > 40 ? `${value.slice(0, 39)}…` : value)}`
   }
   if (Array.isArray(value)) return 'a list'
-  if (typeof value === 'object') return 'a map'
-  return String(value)
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a map'
 }

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, type LineCounter, type Node } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, type LineCounter, type Node, type Pair, type YAMLMap } from 'yaml'
 import type { FileProblem, Place } from './types.ts'
 
 export type PlaceIndex = ReturnType<typeof placeIndex>
@@ -6,11 +6,19 @@ export type PlaceIndex = ReturnType<typeof placeIndex>
 /** Finds the place of a value by the way to it, through aliases and merge keys. */
 export function placeIndex(file: string, lines: LineCounter) {
   const targets = new Map<Node, Node>()
+  const pairs = new Map<YAMLMap, Map<string | undefined, Pair>>()
   let root: Node | null = null
 
   function at(offset: number, path: string): Place {
     const { line, col } = lines.linePos(offset)
     return { file, line: Math.max(1, line), column: Math.max(1, col), path }
+  }
+
+  /** Pairs by name, the last of a name. Kept, since a faulty map may be asked for all of its keys. */
+  function pairsOf(map: YAMLMap): Map<string | undefined, Pair> {
+    const known = pairs.get(map) ?? new Map(map.items.map((pair) => [nameOf(pair.key), pair]))
+    pairs.set(map, known)
+    return known
   }
 
   /** Key and value at a name of a map, or at a number of a list. */
@@ -21,7 +29,7 @@ export function placeIndex(file: string, lines: LineCounter) {
       return value === undefined ? undefined : { key: value, value }
     }
     if (!isMap(held)) return undefined
-    const own = held.items.findLast(({ key }) => nameOf(key) === String(name))
+    const own = pairsOf(held).get(String(name))
     if (own !== undefined) return { key: own.key, value: own.value }
     for (const { key, value } of held.items) {
       if (nameOf(key) !== '<<') continue

@@ -2,13 +2,10 @@ import { basename } from 'node:path'
 import { z } from 'zod'
 import { checkTogether } from './checks.ts'
 import { readDocument } from './document.ts'
-import { findingsOf, type Finding } from './issues.ts'
+import { findingsOf, mostProblems, type Finding } from './issues.ts'
 import { inOrder, pathText } from './places.ts'
 import { deployment, item, outsideOfFile } from './schema.ts'
 import type { ParsedFile, Placed } from './types.ts'
-
-/** More than anybody corrects at once; a file of something else must not fill the memory with complaints. */
-const mostProblems = 1000
 
 /**
  * Reads a deployment file, YAML or JSON. Never throws: all that is wrong with it is in `problems`, with its place, and
@@ -32,7 +29,7 @@ export function readDeploymentFile(text: string, fileName: string): ParsedFile {
   const items = parseEach(value, 'items', item)
   const deployments = parseEach(value, 'deployments', deployment)
   const findings = [
-    ...(outer.error?.issues ?? []).flatMap((issue) => findingsOf(issue, value)),
+    ...findingsOf(outer.error?.issues ?? [], value),
     ...items.findings,
     ...deployments.findings,
     ...checkTogether(value, parsed.source),
@@ -67,7 +64,7 @@ function parseEach<T>(
     const path = [list, at]
     const read = schema.safeParse(each)
     if (read.success) entries.push({ entry: read.data, path })
-    else findings.push(...read.error.issues.flatMap((issue) => findingsOf(issue, file, path)))
+    else findings.push(...findingsOf(read.error.issues, file, path))
   }
   return { entries, findings }
 }

@@ -68,7 +68,7 @@ describe('the problem', () => {
     })
   const keep = () =>
     housekeeping(
-      { db: database.db },
+      { db: database.db, licenseGraceMs: 1000 },
       {
         id: '1',
         log,
