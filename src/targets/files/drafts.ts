@@ -71,12 +71,13 @@ function tenantOf(text: string, path: Path, tenants: Tenants, tell: Tell): Known
     return undefined
   }
   if (others.length === 0) return tenant
+  const isSlug = [tenant, ...others].some(({ slug }) => slug === text)
   const all = [tenant, ...others].map(({ slug, tenantId }) => `${slug} (${tenantId})`).join(', ')
   tell(
     'error',
     'tenant_ambiguous',
     path,
-    `${JSON.stringify(text)} means ${others.length + 1} tenants: ${all}. Use the id${others.every(({ slug }) => slug !== text.toLowerCase()) && tenant.slug !== text.toLowerCase() ? ' or the slug' : ''}.`,
+    `${JSON.stringify(text)} means ${others.length + 1} tenants: ${all}. Use the ${isSlug ? 'id' : 'slug or the id'}.`,
   )
   return undefined
 }

@@ -49,7 +49,7 @@ export async function matchGroupNames(
       select entra_tenant_id, count(*) as groups from live group by entra_tenant_id
     ), found as (
       select w.no, w.is_pattern, g.entra_tenant_id, count(*) as groups, (array_agg(g.object_id order by g.object_id))[1:5] as ids
-      from fits f join wanted w using (no) join live g using (name)
+      from fits f join wanted w using (no) join live g on g.name = f.name
       where not w.bound or exists (select from bounds b where b.no = w.no and b.entra_tenant_id = g.entra_tenant_id)
       group by w.no, w.is_pattern, g.entra_tenant_id
     )

@@ -39,9 +39,15 @@ function tenantsOf(all: readonly KnownTenant[]) {
 
   return {
     byId,
-    /** By id, slug or name, which letter case does not change. */
-    named: (text: string): KnownTenant[] =>
-      (byText.get(text.toLowerCase()) ?? []).map(({ tenant }) => tenant),
+    /**
+     * By id, slug or name; letter case does not count. Text that is a slug to the letter means that tenant, unless it
+     * is another one's name to the letter.
+     */
+    named(text: string): KnownTenant[] {
+      const found = (byText.get(text.toLowerCase()) ?? []).map(({ tenant }) => tenant)
+      const exact = found.filter(({ slug, name }) => slug === text || name === text)
+      return exact.some(({ slug }) => slug === text) ? exact : found
+    },
     linkedTo: (entraTenantId: string): KnownTenant[] => byEntra.get(entraTenantId) ?? [],
     /** The tenant and those below it; parents in a circle, which only SQL can make, end it. */
     below(tenantId: string): Set<string> {
