@@ -66,7 +66,9 @@ export async function readEffect(trx: Transaction<Database>, sampledTenants: num
   await openEffect(trx)
   const { rows: tallies } = await sql<{ tenantId: string; tenant: string; kind: SubjectKind } & Tally>`
     select e.tenant_id as "tenantId", coalesce(t.name, '') as tenant, e.kind, ${counted(sql`distinct e.subject_id`)}
-    from effect_rows e left join tenants t using (tenant_id) group by e.tenant_id, t.name, e.kind`.execute(trx)
+    from effect_rows e left join tenants t using (tenant_id) group by e.tenant_id, t.name, e.kind`.execute(
+    trx,
+  )
   const tenants = new Map<string, TenantEffect>()
   for (const { tenantId, tenant, kind, gain, change, lose } of tallies) {
     const one = tenants.get(tenantId) ?? { tenantId, tenant, persons: none(), computers: none(), items: [] }
@@ -110,7 +112,8 @@ async function readItems(
     select e.tenant_id as "tenantId", i.name as item, e.kind, e.gain, e.change, e.lose, coalesce(s.samples, '[]') as samples
     from (select e.tenant_id, e.kind, e.item_id, count(*) as size, ${counted(sql`*`)} from effect_rows e
       group by e.tenant_id, e.kind, e.item_id) e
-    join maintenance_items i using (item_id) left join samples s using (tenant_id, kind, item_id)
+    join maintenance_items i using (item_id)
+    left join samples s on (s.tenant_id, s.kind, s.item_id) = (e.tenant_id, e.kind, e.item_id)
     order by e.size desc, i.name, e.kind`.execute(trx)
   return rows
 }
