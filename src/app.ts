@@ -4,6 +4,7 @@ import type { Config, OpsToken } from './config.ts'
 import { startForgetting } from './consent/offboard/forget-tokens.ts'
 import { openDatabase } from './db/connection.ts'
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts'
+import { openFeedBell } from './db/feed-bell.ts'
 import { assertSchema, migrate } from './db/migrate.ts'
 import type { Database } from './db/tables.ts'
 import { openGraph } from './graph-of-config.ts'
@@ -170,8 +171,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     let url: string | null = null
     if (runs('http')) {
       const opsTokens: OpsToken[] = await loadOpsTokens(config, print)
+      const feedBell = openFeedBell(databaseUrl, log)
+      closers.add('feed bell', () => feedBell.close())
       const http = await startHttp({
         db,
+        feedBell,
         queues: queues.all,
         jobs: queues,
         graph,
@@ -182,6 +186,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         payloadSchemas: payloadSchemas(),
         syncIntervalMs: config.intervals.syncMs,
         licenseGraceMs: config.licenseGraceMs,
+        guard: config.guard,
         http: config.http,
         opsTokens,
         metricsToken: config.metricsToken,

@@ -9,6 +9,7 @@ import { ok, type DoctorContext, type Finding } from './doctor/finding.ts'
 import { checkQueue } from './doctor/queue.ts'
 import { checkSignIns } from './doctor/sign-in.ts'
 import { checkFreshness, checkHolds, checkProblems } from './doctor/state.ts'
+import { checkTargets } from './doctor/targets.ts'
 import { checkCustomers, checkGdap, checkLinks } from './doctor/tenants.ts'
 import { explainFailure } from './failure.ts'
 import { printable } from './text.ts'
@@ -24,6 +25,7 @@ const families: readonly (readonly [string, (context: DoctorContext) => Promise<
   ['links', checkLinks],
   ['problems', checkProblems],
   ['holds', checkHolds],
+  ['targets', checkTargets],
   ['freshness', checkFreshness],
 ]
 

@@ -5,6 +5,7 @@ import { appsInside } from '../consent/offboard/grants.ts'
 import { revokeGrants } from '../consent/preconsent/revoke.ts'
 import { checkArchiveFile } from '../consent/offboard/archive.ts'
 import { openPreconsent } from '../preconsent-of-config.ts'
+import { releaseTargets } from '../targets/release.ts'
 import { actorOfCommand } from './actor.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
@@ -27,15 +28,17 @@ export function offboardCommand(
   id: string,
   options: OffboardOptions,
 ): Promise<number> {
-  const { output, signal, log } = context
+  const { output, signal, log, config } = context
   return withDatabase(context, async (db) => {
     const { entraTenantId } = await findEntraTenant(db, id)
     return withGraph(context, db, async (graph) => {
-      const preconsent = await openPreconsent(context.config, db, graph, log)
+      const preconsent = await openPreconsent(config, db, graph, log)
       const offboarding = {
         db,
         graph,
         log,
+        releaseTargets: (families: readonly string[]) =>
+          releaseTargets({ db, guard: config.guard, licenseGraceMs: config.licenseGraceMs, log }, families),
         revokeGrants: (id: string, clientId: string, stop: AbortSignal = signal) =>
           revokeGrants(preconsent, id, clientId, stop),
       }
@@ -81,7 +84,7 @@ function tellPlan(output: Output, plan: OffboardPlan, apps: string[], options: O
       : `  Revoke nothing: our apps (${which}) keep their grants; --revoke takes them away.`,
   )
   if (options.archive !== undefined) say(`  Archive: all that is stored of it, to ${options.archive}.`)
-  const stored = `${number(counts.persons)} persons, ${number(counts.groups)} groups, ${number(counts.members)} memberships, ${number(counts.licenses)} licences, ${number(counts.devices)} devices, ${number(counts.skus)} SKUs, ${number(counts.runs)} runs, ${number(counts.openHolds)} open holds`
+  const stored = `${number(counts.persons)} persons, ${number(counts.groups)} groups, ${number(counts.members)} memberships, ${number(counts.licenses)} licences, ${number(counts.devices)} devices, ${number(counts.skus)} SKUs, ${number(counts.runs)} runs, ${number(counts.openHolds)} open holds, ${number(counts.targets)} targets`
   say(
     options.purge
       ? `  Purge for good: ${stored}, its links, consents and problems.`
@@ -98,7 +101,7 @@ function tellPlan(output: Output, plan: OffboardPlan, apps: string[], options: O
 }
 
 function tellReport(output: Output, report: OffboardReport): void {
-  const { plan, stopped, grants, archived, purged, left } = report
+  const { plan, stopped, grants, archived, purged, unassigned, left } = report
   const say = (text: string): void => output.line(printable(text))
   say(
     stopped.before
@@ -120,6 +123,7 @@ function tellReport(output: Output, report: OffboardReport): void {
   if (purged !== null) {
     const tables = Object.entries(purged).map(([table, count]) => `${table} ${number(count)}`)
     say(`  Purged: ${number(sum(purged))} rows (${tables.join(', ')}).`)
+    if (unassigned) say(`  Unassigned: ${number(unassigned)} targets; the change feed tells of each.`)
     for (const name of plan.protectedPersons) say(`    with ${name}, who could log in to ImmyBot`)
   }
   if (left.length > 0) say('Left to do or to know:')

@@ -2,34 +2,48 @@ import { sql } from 'kysely'
 import { whoText } from '../error-catalogue/catalogue.ts'
 import { listProblems, type ListedProblem } from '../db/problems.ts'
 import { readHolds, readStatus, type Hold, type Status } from '../db/status.ts'
+import { readTargetHolds, readTargetStatus, type TargetStatus } from '../db/target-status.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
 import { tableLines } from './table.ts'
+import { printTargetHolds, printTargetTotals, targetFacts, targetsCell } from './target-status.ts'
 import { age, number, printable } from './text.ts'
 
-/** `status [ID]`: all Entra tenants in a table, or one in full; open problems and holds below. */
+/** `status [ID]`: all Entra tenants and their targets in a table, or one in full; open problems and holds below. */
 export function status(context: CommandContext, id: string | undefined): Promise<number> {
   return withDatabase(context, async (db) => {
     const only = id === undefined ? null : (await findEntraTenant(db, id)).entraTenantId
-    const [tenants, problems, holds, now] = await Promise.all([
+    const [tenants, problems, holds, targets, targetHolds, now] = await Promise.all([
       readStatus(db, only),
       listProblems(db, { entraTenantId: only }),
       readHolds(db, only),
+      readTargetStatus(db, only),
+      readTargetHolds(db, only),
       sql<{ now: Date }>`select now()`.execute(db).then(({ rows }) => rows[0]?.now ?? new Date()),
     ])
     const { output } = context
     const [first] = tenants
-    output.document(only === null ? { tenants, problems, holds } : { ...first, problems, holds })
-    if (only !== null && first) printOne(output, first, now)
+    const below = { problems, holds, targetHolds }
+    output.document(
+      only === null ? { tenants, targets, ...below } : { ...first, targets: targets[0], ...below },
+    )
+    if (only !== null && first) printOne(output, first, targets[0], now)
     else if (tenants.length === 0) output.line('No Entra tenant yet. `entra-sync init` makes the first one.')
-    else printAll(output, tenants, now)
+    else printAll(output, tenants, targets, now)
+    if (only === null) printTargetTotals(output, targets)
     printProblems(output, problems, now)
-    printHolds(output, holds, now)
+    printHolds(
+      output,
+      holds.filter(({ kind }) => kind !== 'target'),
+      now,
+    )
+    printTargetHolds(output, targetHolds, now)
     return 0
   })
 }
 
-function printAll(output: Output, tenants: Status[], now: Date): void {
+function printAll(output: Output, tenants: Status[], targets: TargetStatus[], now: Date): void {
+  const of = new Map(targets.map((row) => [row.family_id, row]))
   const count = (title: string, value: (row: Status) => number) =>
     ({ title, value: (row: Status) => number(value(row)), align: 'right' }) as const
   const lines = tableLines(
@@ -43,6 +57,7 @@ function printAll(output: Output, tenants: Status[], now: Date): void {
       count('Teams', ({ teams }) => teams),
       count('Members', ({ members }) => members),
       count('SKUs', ({ skus }) => skus),
+      { title: 'Targets', value: (row) => targetsCell(of.get(row.entra_tenant_id)), align: 'right' },
       { title: 'Last run', value: lastRun },
     ],
     tenants,
@@ -51,7 +66,7 @@ function printAll(output: Output, tenants: Status[], now: Date): void {
   for (const line of lines) output.line(line)
 }
 
-function printOne(output: Output, row: Status, now: Date): void {
+function printOne(output: Output, row: Status, targets: TargetStatus | undefined, now: Date): void {
   const facts: [string, string][] = [
     ['Entra tenant', `${nameOf(row)} (${row.entra_tenant_id})`],
     ['Domain', row.default_domain ?? 'not read yet'],
@@ -67,6 +82,7 @@ function printOne(output: Output, row: Status, now: Date): void {
     ['Members', number(row.members)],
     ['Devices', number(row.devices)],
     ['SKUs', number(row.skus)],
+    ...(targets === undefined ? [] : targetFacts(targets, now)),
     ['GDAP ends', row.gdap_ends_at?.toISOString() ?? '–'],
     ['Last run', lastRun(row) + (row.last_run_error_message ? `: ${row.last_run_error_message}` : '')],
   ]
@@ -96,6 +112,7 @@ function printHolds(output: Output, holds: Hold[], now: Date): void {
     [
       { title: '  Entra tenant', value: ({ name }) => `  ${name}` },
       { title: 'Kind', value: ({ kind }) => kind },
+      { title: 'Group', value: ({ what }) => what ?? '' },
       {
         title: 'Held',
         value: ({ size, of_total }) => `${number(size)} of ${number(of_total)}`,

@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type Command, type Option } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { ChangesOptions } from '../cli/changes.ts'
 import type { CommandContext } from '../cli/context.ts'
 import { requireSome } from './require-some.ts'
 
@@ -41,14 +42,24 @@ export function addTargetCommands(program: Command, perform: Perform, json: () =
   program
     .command('changes')
     .description(
-      'Show what has changed of the deployment targets, in commit order: the last ones, those after a seq, or all that come.',
+      'Show what has changed of the deployment targets, in commit order: the last ones, those after a seq, or all that come. A reader that is told to do so takes a snapshot and goes on from its seq.',
     )
     .option('--after <seq>', 'changes after this one', parseNumber)
-    .option('--limit <n>', 'how many at most', parseNumber, 50)
     .option('--follow', 'go on with what comes, until Ctrl-C; with --json one document a line', false)
-    .option('--snapshot', 'all targets, and the seq at which they are true', false)
+    .option(
+      '--limit <n>',
+      'how many at most; with --follow, how many of the last ones first',
+      parseNumber,
+      50,
+    )
+    .option('--tenant <tenant>', 'of one tenant: name, slug or id')
+    .addOption(
+      new Option('--snapshot', 'all targets, and the seq at which they are true')
+        .default(false)
+        .conflicts(['after', 'follow']),
+    )
     .addOption(json())
-    .action((options: { after?: number; limit: number; follow: boolean; snapshot: boolean; json: boolean }) =>
+    .action((options: ChangesOptions & { json: boolean }) =>
       perform(options.json, async (context) => (await import('../cli/changes.ts')).changes(context, options)),
     )
 }

@@ -145,6 +145,8 @@ export interface Hold {
   entra_tenant_id: string
   name: string
   kind: string
+  /** The group that a deployment names, or whose targets through what; null = judged as one set of the Entra tenant. */
+  what: string | null
   reason: string
   size: number
   of_total: number
@@ -155,8 +157,12 @@ export interface Hold {
 export async function readHolds(db: Kysely<Database>, only: string | null): Promise<Hold[]> {
   const { rows } = await sql<Hold>`
     select h.hold_id, h.entra_tenant_id, coalesce(e.display_name, e.default_domain, e.entra_tenant_id::text) as name,
-      h.kind, h.reason, h.size, h.of_total, h.created_at
+      h.kind, h.reason, h.size, h.of_total, h.created_at,
+      case when h.kind = 'target' then concat_ws(', ', t.name, d.name, h.direction) else g.display_name end as what
     from entra_sync.holds h join entra_sync.entra_tenants e using (entra_tenant_id)
+    left join entra_sync.groups g on g.entra_tenant_id = h.entra_tenant_id and g.object_id = h.group_id
+    left join entra_sync.tenants t on t.tenant_id = h.tenant_id
+    left join entra_sync.deployments d on d.deployment_id = h.deployment_id
     where h.status = 'open' and (${only}::uuid is null or h.entra_tenant_id = ${only})
     order by h.created_at`.execute(db)
   return rows

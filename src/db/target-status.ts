@@ -58,9 +58,10 @@ export interface TargetHold {
   hold_id: string
   tenant_id: string
   tenant: string
+  /** Null = judged as one set of the tenant. */
   deployment_id: string | null
-  /** Null = judged as one set of the tenant, or the deployment is gone. */
-  deployment: string | null
+  /** Names of the deployments that would lose or gain, at most `namesTold`; gone ones are left out. */
+  deployments: string[]
   direction: 'assign' | 'unassign'
   reason: string
   size: number
@@ -71,11 +72,17 @@ export interface TargetHold {
 
 /** Five people are enough to recognize a mistake by. */
 const samples = 5
+export const namesTold = 4
 
 /** Open holds of targets of all families, or of one, the oldest first, with some of what they keep back. */
 export async function readTargetHolds(db: Kysely<Database>, only: string | null): Promise<TargetHold[]> {
   const { rows } = await sql<TargetHold>`
-    select h.hold_id, h.tenant_id, t.name as tenant, h.deployment_id, d.name as deployment, h.direction, h.reason,
+    select h.hold_id, h.tenant_id, t.name as tenant, h.deployment_id, h.direction, h.reason,
+      array(select distinct d.name from hold_items i
+        left join deployment_targets n on n.subject_id = i.key[1] and n.item_id = i.key[2]
+        join deployments d on d.deployment_id = case h.direction when 'unassign' then n.deployment_id
+          else (i.wanted ->> 'deployment_id')::uuid end
+        where i.hold_id = h.hold_id order by 1 limit ${namesTold}) as deployments,
       (select count(*)::int from hold_items i where i.hold_id = h.hold_id) as size, h.of_total, h.created_at,
       coalesce((select jsonb_agg(x order by x.subject, x.item) from (
         select coalesce(p.user_principal_name, p.display_name, c.name, i.key[1]::text) as subject,
@@ -88,7 +95,6 @@ export async function readTargetHolds(db: Kysely<Database>, only: string | null)
         left join deployments dw on dw.deployment_id = (i.wanted ->> 'deployment_id')::uuid
         where i.hold_id = h.hold_id order by 1, 2 limit ${samples}) x), '[]') as samples
     from holds h join tenants t using (tenant_id) join tenant_families f using (tenant_id)
-    left join deployments d on d.deployment_id = h.deployment_id
     where h.kind = 'target' and h.status = 'open' and (${only}::uuid is null or f.family_id = ${only})
     order by h.created_at, h.hold_id`.execute(db)
   return rows
@@ -104,22 +110,30 @@ export interface TargetLag {
   failing: number
 }
 
-/** How far the resolution is behind. What raised a tenant's seq alone has no time of its own. */
+/**
+ * How far the resolution is behind. A change counts from the first whole run after it on: before that its family may
+ * have been frozen, or in the midst of a round. What raised a tenant's seq alone has no time of its own.
+ */
 export async function readTargetLag(db: Kysely<Database>): Promise<TargetLag> {
   const { rows } = await sql<TargetLag>`
     with dirty as (
-      select family_id, min(at) as since from target_dirt group by family_id
+      select family_id, min(at) as at from target_dirt group by family_id
       union all
       select e.entra_tenant_id, e.last_synced_at from entra_tenants e
       where e.last_synced_at is not null
+        and not exists (select from target_dirt d where d.family_id = e.entra_tenant_id)
         and not exists (select from target_families f where f.family_id = e.entra_tenant_id)
         and exists (select from tenant_links l where l.entra_tenant_id = e.entra_tenant_id)
+    ), waiting as (
+      select s.frozen, coalesce((select min(r.finished_at) from sync_runs r where r.entra_tenant_id = d.family_id
+        and r.finished_at > d.at and r.outcome in ('succeeded', 'held')), d.at) as since
+      from dirty d left join target_family_status s using (family_id)
     )
-    select count(distinct d.family_id) filter (where s.frozen is null)::int as dirty,
-      extract(epoch from now() - min(d.since) filter (where s.frozen is null))::int as "oldestSeconds",
-      count(distinct d.family_id) filter (where s.frozen is not null)::int as frozen,
+    select count(*) filter (where frozen is null)::int as dirty,
+      extract(epoch from now() - min(since) filter (where frozen is null))::int as "oldestSeconds",
+      count(*) filter (where frozen is not null)::int as frozen,
       (select count(*)::int from target_failures) as failing
-    from dirty d left join target_family_status s using (family_id)`.execute(db)
+    from waiting`.execute(db)
   const [row] = rows
   if (row === undefined) throw new TypeError('an aggregate returned no row')
   return row

@@ -31,6 +31,8 @@ const conflicts = new Set([
   'tenant_gone',
   'tenant_not_scheduled',
   'tenant_offboarded',
+  'feed_truncated',
+  'feed_rewound',
 ])
 
 /** The HTTP status that says of an error whose turn it is: the caller's, somebody else's, or later ours. */

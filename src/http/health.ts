@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
 import { readFreshness } from '../db/freshness.ts'
+import { readTargetLag } from '../db/target-status.ts'
 import { assertSchema } from '../db/migrate.ts'
 import type { Database } from '../db/tables.ts'
 import { describeError } from '../errors.ts'
@@ -25,6 +26,8 @@ const longestStallMs = 5000
 const windowMs = 30_000
 /** Long enough for a worker to restart and for a lease of a killed one (60 s) to end. */
 const unservedSeconds = 150
+/** Longer than the longest run of a sync that a dirty family waits for, and than its resolution after it. */
+const unresolvedSeconds = 900
 
 /** Watches the event loop: a process that stands still for seconds answers no probe and loses its leases. */
 export function watchEventLoop() {
@@ -57,6 +60,7 @@ export async function readiness(deps: HealthDeps): Promise<Check[]> {
     check('schema', () => assertSchema(deps.db)),
     check('freshness', () => freshness(deps)),
     check('workers', () => workers(deps)),
+    check('targets', () => targets(deps)),
     check('queue', async () => {
       await Promise.all(deps.queues.map((queue) => queue.getJobCounts('waiting')))
     }),
@@ -87,6 +91,15 @@ async function workers({ db }: HealthDeps): Promise<string | Check> {
   const { waiting = 0, busy = 0, finished = 0 } = rows[0] ?? {}
   const detail = `${waiting} requests wait for more than ${unservedSeconds} s, ${busy} Entra tenants are being synced, ${finished} runs ended in that time`
   return { name: 'workers', ok: waiting === 0 || busy > 0 || finished > 0, detail }
+}
+
+/** Frozen families wait rightly; one that fails again and again is dirty for as long. */
+async function targets({ db }: HealthDeps): Promise<Check> {
+  const { dirty, oldestSeconds, frozen, failing } = await readTargetLag(db)
+  const detail = `${dirty} tenant families have changes to resolve${
+    oldestSeconds === null ? '' : `, the oldest for ${oldestSeconds} s`
+  }; ${failing} failed when they were last resolved, ${frozen} are frozen`
+  return { name: 'targets', ok: (oldestSeconds ?? 0) < unresolvedSeconds, detail }
 }
 
 async function check(name: string, run: () => Promise<void | string | Check>): Promise<Check> {

@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { Database } from '../db/tables.ts'
+import { addTargetMetrics } from './target-metrics.ts'
 
 export interface MetricsDeps {
   db: Kysely<Database>
@@ -128,9 +129,10 @@ export async function createMetrics({ db, queues }: MetricsDeps): Promise<Regist
     }
   }
 
+  const readTargets = await addTargetMetrics(db, registry)
   const collect = registry.metrics.bind(registry)
   registry.metrics = async () => {
-    await Promise.all([countRuns(), readGauges()])
+    await Promise.all([countRuns(), readGauges(), readTargets()])
     return collect()
   }
   return registry

@@ -8,7 +8,8 @@ import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { deleteOldSignInRequests, keepPreconsent } from '../consent/preconsent/housekeeping.ts'
 import type { Database } from '../db/tables.ts'
 import { dirtyEndedGraces } from '../targets/grace.ts'
-import { dirtyDaily } from '../targets/waiting.ts'
+import { cutFeed } from '../db/target-feed.ts'
+import { dirtyDaily, forgetGoneFamilies } from '../targets/waiting.ts'
 import type { JobHelpers } from './helpers.ts'
 import type { Verdict } from './verdicts.ts'
 
@@ -28,9 +29,10 @@ const batch = 1000
 /** Graph purges a deleted object after 30 days; from then on it can't be restored there either. */
 const graceDays = 30
 const runDays = 90
+const feedDays = 90
 
 /**
- * Drops what nobody needs any more: runs after 90 days, closed holds likewise, the guard's record after two days (it
+ * Drops what nobody needs any more: runs, resolutions and changes of targets after 90 days, closed holds likewise, the guard's record after two days (it
  * looks back 24 h), persons and groups 30 days after their soft-deletion, with their edges. Protected persons stay.
  * Links for consent that have ended, and the states of admin consents a day later. Reads the registrations of apps,
  * daily; refreshes the sign-ins of partner users, daily; takes back what pre-consents have left; opens and closes the problems of
@@ -46,10 +48,12 @@ export async function housekeeping(
     ['groups', () => purgeGroups(db)],
     ['runs', () => deleteOldRuns(db)],
     ['holds', () => deleteOldHolds(db)],
+    ['resolutions', () => deleteOldResolutions(db)],
     ['applied removals', () => deleteAppliedRemovals(db)],
     ['consent links', () => deleteOldTickets(db, batch)],
     ['consent states', () => deleteOldRequests(db, batch)],
     ['sign-in states', () => deleteOldSignInRequests(db, batch)],
+    ['changes of targets', () => cutFeed(db, feedDays, batch)],
   ]
   const counts: string[] = []
   for (const [what, step] of steps) {
@@ -66,6 +70,7 @@ export async function housekeeping(
   const relationships = await refreshGdapProblems(db)
   const graces = await dirtyEndedGraces(db, licenseGraceMs)
   const families = await dirtyDaily(db)
+  await forgetGoneFamilies(db)
   return {
     job: 'completed',
     result: `removed ${counts.join(', ')}; checked the apps of ${checked} Entra tenants; ${expiring} apps with credentials that end soon; ${relationships} problems of GDAP relationships${kept}; ${graces} SKUs whose grace has ended, ${families} families to be resolved whole`,
@@ -117,6 +122,15 @@ async function deleteOldRuns(db: Kysely<Database>): Promise<number> {
       delete from entra_sync.sync_runs where run_id in (
         select run_id from entra_sync.sync_runs
         where finished_at < now() - make_interval(days => ${runDays}) limit ${batch})`.execute(db),
+  )
+}
+
+async function deleteOldResolutions(db: Kysely<Database>): Promise<number> {
+  return deleted(
+    await sql`
+      delete from entra_sync.target_runs where run_id in (
+        select run_id from entra_sync.target_runs
+        where started_at < now() - make_interval(days => ${runDays}) limit ${batch})`.execute(db),
   )
 }
 

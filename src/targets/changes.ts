@@ -2,27 +2,25 @@ import { sql, type Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import type { TargetChange } from '../db/target-feed.ts'
 
-/** A change with the names that a person knows; null = gone meanwhile. */
-export interface NamedChange extends TargetChange {
+interface Names {
   tenant: string | null
   subject: string | null
   item: string | null
   deployment: string | null
 }
 
-/** Adds the names of tenants, subjects, items and deployments. */
+/** A change with the names that a person knows; null = gone meanwhile. */
+export type NamedChange = TargetChange & Names
+
+const none: Names = { tenant: null, subject: null, item: null, deployment: null }
+
+/** Adds the names of tenants, subjects, items and deployments, as they are now. */
 export async function nameChanges(
   db: Kysely<Database>,
   changes: readonly TargetChange[],
 ): Promise<NamedChange[]> {
   if (changes.length === 0) return []
-  const { rows } = await sql<{
-    seq: number
-    tenant: string | null
-    subject: string | null
-    item: string | null
-    deployment: string | null
-  }>`
+  const { rows } = await sql<Names & { seq: number }>`
     select c.seq, t.name as tenant, coalesce(p.display_name, p.user_principal_name, m.name) as subject, i.name as item,
       d.name as deployment
     from target_changes c
@@ -33,8 +31,5 @@ export async function nameChanges(
     left join deployments d on d.deployment_id = (coalesce(c.after, c.before) ->> 'deployment_id')::uuid
     where c.seq = any (${changes.map(({ seq }) => seq)}::bigint[])`.execute(db)
   const names = new Map(rows.map(({ seq, ...name }) => [seq, name]))
-  return changes.map((change) => ({
-    ...change,
-    ...(names.get(change.seq) ?? { tenant: null, subject: null, item: null, deployment: null }),
-  }))
+  return changes.map((change) => ({ ...change, ...(names.get(change.seq) ?? none) }))
 }

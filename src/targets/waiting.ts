@@ -60,7 +60,9 @@ export async function dirtyDaily(db: Kysely<Database>, familyId?: string): Promi
     select f.family_id, 'all' from target_families f
     left join entra_tenants e on e.entra_tenant_id = f.family_id
     where (${familyId ?? null}::uuid is null or f.family_id = ${familyId ?? null})
-      and f.whole_at < now() - interval '20 hours' and (e.entra_tenant_id is null or e.last_full_at > f.whole_at)
+      and f.whole_at < now() - interval '20 hours'
+      and case when e.entra_tenant_id is not null then e.last_full_at > f.whole_at
+        else exists (select from tenant_families t where t.family_id = f.family_id) end
       and not exists (select from target_dirt d where d.family_id = f.family_id and d.kind = 'all')`.execute(
     db,
   )
@@ -75,6 +77,22 @@ export async function dirtyFamily(db: Kysely<Database>, familyId: string): Promi
     .returning('dirt_id')
     .executeTakeFirstOrThrow()
   return dirtId
+}
+
+/** Forgets families of tenants and Entra tenants that are no more, when nothing of theirs is left. Answers how many. */
+export async function forgetGoneFamilies(db: Kysely<Database>): Promise<number> {
+  const result = await sql`
+    with gone as (
+      select f.family_id from target_families f
+      where not exists (select from entra_tenants e where e.entra_tenant_id = f.family_id)
+        and not exists (select from tenants t where t.tenant_id = f.family_id)
+        and not exists (select from deployment_targets t where t.family_id = f.family_id)
+        and not exists (select from target_dirt d where d.family_id = f.family_id)
+    ), failures as (
+      delete from target_failures x using gone g where x.family_id = g.family_id
+    )
+    delete from target_families f using gone g where f.family_id = g.family_id`.execute(db)
+  return Number(result.numAffectedRows ?? 0n)
 }
 
 /**

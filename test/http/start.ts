@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { Queue } from 'bullmq'
 import { onTestFinished } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
+import { openFeedBell } from '../../src/db/feed-bell.ts'
 import { openGraph } from '../../src/graph-of-config.ts'
 import { startHttp, type HttpDeps } from '../../src/http/server.ts'
 import { payloadSchemas } from '../../src/jobs/catalog.ts'
@@ -45,8 +46,11 @@ export async function startTestHttp(
   })
   const graph = await openGraph(config, database.db, log, { backoffMs: 10, maxInlineWaitMs: 200 })
   onTestFinished(() => graph.close())
+  const feedBell = openFeedBell(database.url, log)
+  onTestFinished(() => feedBell.close())
   const deps: HttpDeps = {
     db: database.db,
+    feedBell,
     queues: queues.all,
     jobs: queues,
     graph,
@@ -57,6 +61,7 @@ export async function startTestHttp(
     payloadSchemas: payloadSchemas(),
     syncIntervalMs: 60_000,
     licenseGraceMs: config.licenseGraceMs,
+    guard: config.guard,
     http: { host: '127.0.0.1', port: 0, publicUrl: 'http://localhost:8080' },
     opsTokens: [
       { token: operatorToken, role: 'operator' },

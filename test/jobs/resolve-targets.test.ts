@@ -16,8 +16,8 @@ describe.each(backends)('targets on %s', (backend) => {
   const directory = () => engine.cloud.tenant(contoso).directory
 
   /** A partner and a customer that is linked, one of whose groups a deployment names by its name. */
-  async function start(): Promise<void> {
-    engine = await startEngine(backend, [3, 20])
+  async function start(size = 20): Promise<void> {
+    engine = await startEngine(backend, [3, size])
     contoso = engine.tenants[1] ?? ''
     const made = await sql<{ tenant_id: string }>`
       insert into tenants (name, slug) values ('Contoso', 'contoso') returning tenant_id`.execute(db())
@@ -156,5 +156,84 @@ describe.each(backends)('targets on %s', (backend) => {
     expect((await engine.tick()).families).toBeGreaterThan(0)
     await targeted('Ann')
     expect(await engine.tick()).toMatchObject({ families: 0 })
+  })
+
+  it('keeps one family that fails from no other: it is told, rests, and is resolved when it can be', async () => {
+    await start()
+    const engineering = group()
+    directory().addMember(engineering, user('Ann'))
+    await engine.queues.targets.pause()
+    await sync()
+    await sql`insert into computers (tenant_id, name) values (${tenantId}, 'PC-1')`.execute(db())
+    const partner = engine.tenants[0] ?? ''
+    await sql`update entra_tenants set last_synced_at = now() where entra_tenant_id = ${partner}`.execute(
+      db(),
+    )
+    await sql`insert into target_dirt (family_id, kind) values (${partner}, 'all')`.execute(db())
+    const raise = (how: string) =>
+      sql`create or replace function no_target() returns trigger language plpgsql as ${sql.lit(
+        `begin raise exception 'no target' using errcode = '${how}'; end`,
+      )}`.execute(db())
+    await raise('22012')
+    await sql`create trigger no_target before insert on deployment_targets for each row execute function no_target()`.execute(
+      db(),
+    )
+    await engine.queues.targets.obliterate({ force: true })
+    await engine.queues.targets.resume()
+    const failed = (await ended(await add({}))).failedReason
+    const name = engine.cloud.tenant(contoso).displayName
+    expect(failed).toMatch(
+      new RegExp(
+        `^postgres_22012 resolve-targets: The targets of ${name} could not be resolved: Postgres: no target`,
+      ),
+    )
+    const { rows } =
+      await sql`select f.family_id, failures, code, retry_at > now() as rests from target_failures f`.execute(
+        db(),
+      )
+    expect(rows).toEqual([{ family_id: contoso, failures: 1, code: 'postgres_22012', rests: true }])
+    const others = await sql`select from target_families where family_id = ${partner}`.execute(db())
+    expect(others.rows).toHaveLength(1)
+    expect((await engine.tick()).families).toBe(0)
+
+    // A fault that passes is not told at once.
+    await raise('40P01')
+    await sql`delete from target_failures`.execute(db())
+    expect((await ended(await add({ tenantId }))).returnvalue).toMatch(
+      /^0 families: .*; not resolved: .* \(postgres_40p01\), tried again in a moment$/,
+    )
+    await sql`drop trigger no_target on deployment_targets`.execute(db())
+    await sql`update target_failures set retry_at = now()`.execute(db())
+    await engine.tick()
+    await targeted('Ann')
+    expect((await sql`select from target_failures`.execute(db())).rows).toEqual([])
+  })
+
+  it('holds what drains a subgroup, though the group itself loses nobody: no target goes', async () => {
+    await start(200)
+    const engineering = group()
+    const platform = directory().addGroup({
+      displayName: 'Platform',
+      mailNickname: 'platform',
+      securityEnabled: true,
+    })
+    directory().addMember(engineering, platform, 'group')
+    const people = Array.from({ length: 12 }, (_, index) => user(`Person ${String(index).padStart(2, '0')}`))
+    for (const person of people) directory().addMember(platform, person)
+    await sync()
+    await until('twelve targets', async () => (await targets()).length === 12)
+    for (const person of people) directory().removeMember(platform, person)
+    await sync()
+    const hold = await until('a hold', async () => {
+      const { rows } = await sql<{ kind: string; size: number }>`
+        select kind, size from holds where status = 'open'`.execute(db())
+      return rows.length > 0 ? rows : null
+    })
+    expect(hold).toMatchObject([{ kind: 'target', size: 12 }])
+    expect(await targets()).toHaveLength(12)
+    const said = '1 family: 0 assigned, 0 changed, 0 unassigned; 12 held in Contoso'
+    await until('the job to say so', async () =>
+      (await engine.queues.targets.getCompleted()).some(({ returnvalue }) => returnvalue === said),
+    )
   })
 })

@@ -6,6 +6,8 @@ import { stopSyncing, type Stopped } from './stop.ts'
 
 export interface OffboardContext extends GrantsContext {
   graph: GrantsContext['graph'] & { forgetTokens(entraTenantId: string): void }
+  /** Resolves the targets of families whose persons were purged: nobody gets anything any more. */
+  releaseTargets(familyIds: readonly string[]): Promise<{ unassigned: number; failed: number }>
 }
 
 export interface OffboardRequest {
@@ -27,6 +29,8 @@ export interface OffboardReport {
   grants: GrantEnd[]
   archived: Archive | null
   purged: Purged | null
+  /** Deployment targets that a purge took away; null = nothing was purged. */
+  unassigned: number | null
   /** What a person has still to do, or to know. */
   left: string[]
 }
@@ -47,8 +51,21 @@ export async function offboard(context: OffboardContext, request: OffboardReques
   const grants = await endGrants(context, { ...request, kind: plan.kind }, signal)
   const archived = archiveFile === null ? null : await writeArchive(db, entraTenantId, archiveFile, signal)
   const { protectedPersons } = plan
+  const families = [entraTenantId, ...(await tenantsOf(context, entraTenantId))]
   const purged = request.purge ? await purge(db, { entraTenantId, actor, protectedPersons }, signal) : null
-  return { plan, stopped, grants, archived, purged, left: leftOf(plan, grants, purged) }
+  const targets = purged === null ? null : await context.releaseTargets(families)
+  const left = leftOf(plan, grants, purged)
+  if (targets !== null && targets.failed > 0) {
+    left.push('Not all of its targets could be taken away yet: the daemon does it (entra-sync run).')
+  }
+  return { plan, stopped, grants, archived, purged, unassigned: targets?.unassigned ?? null, left }
+}
+
+/** Ids of the tenants that are linked to it: without their link they are families by themselves. */
+async function tenantsOf({ db }: OffboardContext, entraTenantId: string): Promise<string[]> {
+  const links = db.selectFrom('tenant_links').select('tenant_id').distinct()
+  const rows = await links.where('entra_tenant_id', '=', entraTenantId).execute()
+  return rows.map((row) => row.tenant_id)
 }
 
 function leftOf(plan: OffboardPlan, grants: GrantEnd[], purged: Purged | null): string[] {

@@ -73,5 +73,7 @@ export const archivedTables: readonly OwnedTable[] = [
     archived: true,
   },
   ...ownedTables.filter(({ archived }) => archived),
+  // A purge does not delete them: they are taken away by the resolver, which tells the change feed.
+  { name: 'deployment_targets', of: (id) => sql`t.family_id = ${id}::uuid`, archived: true },
   synced('audit_log'),
 ]

@@ -22,6 +22,7 @@ export interface OffboardPlan {
     runs: number
     openProblems: number
     openHolds: number
+    targets: number
   }
   /** Persons who can log in to ImmyBot, by user principal name or name. */
   protectedPersons: string[]
@@ -53,7 +54,8 @@ export async function planOffboard(
         'members', s.members, 'devices', s.devices, 'skus', s.skus,
         'licenses', (select count(*) from entra_sync.person_licenses x where x.entra_tenant_id = e.entra_tenant_id),
         'runs', (select count(*) from entra_sync.sync_runs x where x.entra_tenant_id = e.entra_tenant_id),
-        'openProblems', s.problems + s.problems_silenced, 'openHolds', s.holds) as counts
+        'openProblems', s.problems + s.problems_silenced, 'openHolds', s.holds,
+        'targets', (select count(*) from entra_sync.deployment_targets x where x.family_id = e.entra_tenant_id)) as counts
     from entra_sync.tenant_status s join entra_sync.entra_tenants e using (entra_tenant_id)
     where s.entra_tenant_id = ${entraTenantId}`.execute(db)
   const [plan] = rows

@@ -3,6 +3,7 @@ import { appsInside, type RevokeGrants } from '../../consent/offboard/grants.ts'
 import { offboard, type OffboardReport } from '../../consent/offboard/offboard.ts'
 import { planOffboard, type OffboardPlan } from '../../consent/offboard/plan.ts'
 import { revokeGrants } from '../../consent/preconsent/revoke.ts'
+import { releaseTargets } from '../../targets/release.ts'
 import type { ConsoleDeps } from '../console-deps.ts'
 
 export const offboardInput = z.strictObject({
@@ -24,14 +25,15 @@ export async function offboardPlan(
  * which the command writes. @throws as `offboard`
  */
 export function offboardNow(
-  { db, graph, log, preconsent }: ConsoleDeps,
+  deps: ConsoleDeps,
   entraTenantId: string,
   asked: z.output<typeof offboardInput>,
   actor: string,
 ): Promise<OffboardReport> {
+  const { db, graph, log, preconsent } = deps
   const revoke: RevokeGrants = (id, clientId, signal) => revokeGrants(preconsent, id, clientId, signal)
   return offboard(
-    { db, graph, log, revokeGrants: revoke },
+    { db, graph, log, revokeGrants: revoke, releaseTargets: (families) => releaseTargets(deps, families) },
     { entraTenantId, actor, archiveFile: null, ...asked },
   )
 }

@@ -55,10 +55,11 @@ export function openApi(routes: readonly Route[], basePath: string, serverUrl: s
 }
 
 function operation(one: Route, schemas: Record<string, Schema>): Schema {
-  const answer = (description: string, schema: Schema): Schema => ({
+  const answer = (description: string, schema: Schema, type = 'application/json'): Schema => ({
     description,
-    content: { 'application/json': { schema } },
+    content: { [type]: { schema } },
   })
+  const streams = one.follow !== undefined
   const errorSchema = jsonSchema(error, 'output', schemas)
   const hasBody = one.body.type !== 'undefined'
   return {
@@ -74,7 +75,11 @@ function operation(one: Route, schemas: Record<string, Schema>): Schema {
       },
     }),
     responses: {
-      [one.status]: answer('Done.', jsonSchema(one.response, 'output', schemas)),
+      [one.status]: answer(
+        streams ? 'Events, the data of each as this schema says.' : 'Done.',
+        jsonSchema(one.response, 'output', schemas),
+        ...(streams ? ['text/event-stream'] : []),
+      ),
       ...Object.fromEntries(
         Object.entries(failures)
           .filter(([status]) => status !== '403' || one.role === 'operator')

@@ -3,13 +3,13 @@ import type { OpsRole } from '../../config.ts'
 import type { ConsoleDeps } from '../console-deps.ts'
 import { uuid } from '../input.ts'
 import type { SignedIn } from '../sessions.ts'
+import type { EventSource } from './events.ts'
 
-/** One route of the API, from which both the server and the OpenAPI document are made. */
-export interface Route<
-  Params extends z.ZodType = z.ZodType,
-  Query extends z.ZodType = z.ZodType,
-  Body extends z.ZodType = z.ZodType,
-  Response extends z.ZodType = z.ZodType,
+interface RouteFacts<
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Body extends z.ZodType,
+  Response extends z.ZodType,
 > {
   method: 'get' | 'post' | 'put' | 'delete'
   /** Below /api/v1, parameters as `{id}`. */
@@ -28,22 +28,40 @@ export interface Route<
   response: Response
   /** Status of success. */
   status: 200 | 201 | 202
-  run(
-    deps: ConsoleDeps,
-    input: {
-      params: z.output<Params>
-      query: z.output<Query>
-      body: z.output<Body>
-      signedIn: SignedIn
-      signal: AbortSignal
-    },
-  ): Promise<z.input<Response>>
 }
 
+interface Input<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> {
+  params: z.output<Params>
+  query: z.output<Query>
+  body: z.output<Body>
+  signedIn: SignedIn
+  signal: AbortSignal
+}
+
+/** What a route does: answers once, or with server-sent events, each of which is as `response` says. */
+type Act<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> =
+  | { run(deps: ConsoleDeps, input: Input<P, Q, B>): Promise<z.input<R>>; follow?: never }
+  | {
+      /** `lastEventId`: the header that a reader sends when it reconnects. */
+      follow(
+        deps: ConsoleDeps,
+        input: Input<P, Q, B> & { lastEventId: string | undefined },
+      ): Promise<EventSource>
+      run?: never
+    }
+
+/** One route of the API, from which both the server and the OpenAPI document are made. */
+export type Route<
+  Params extends z.ZodType = z.ZodType,
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+  Response extends z.ZodType = z.ZodType,
+> = RouteFacts<Params, Query, Body, Response> & Act<Params, Query, Body, Response>
+
 type Given<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> = Omit<
-  Route<P, Q, B, R>,
+  RouteFacts<P, Q, B, R>,
   'params' | 'query' | 'body' | 'role' | 'status'
-> & { params?: P; query?: Q; body?: B; role?: OpsRole; status?: 200 | 201 | 202 }
+> & { params?: P; query?: Q; body?: B; role?: OpsRole; status?: 200 | 201 | 202 } & Act<P, Q, B, R>
 
 const nothing = z.strictObject({})
 

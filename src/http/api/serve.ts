@@ -8,12 +8,14 @@ import { customerRoutes } from './customers.ts'
 import { entitlementRoutes } from './entitlements.ts'
 import { entraTenantRoutes } from './entra-tenants.ts'
 import { offboardRoutes } from './offboard.ts'
+import { eventStream } from './events.ts'
 import { openApi } from './openapi.ts'
 import { permissionLevelRoutes } from './permission-level.ts'
 import { recordRoutes } from './records.ts'
 import { parsed } from '../input.ts'
 import { preconsentRoutes } from './preconsent.ts'
 import type { Route } from './route.ts'
+import { targetChangeRoutes } from './target-changes.ts'
 import { tenantRoutes } from './tenants.ts'
 
 export const apiPath = '/api/v1'
@@ -28,6 +30,7 @@ export const apiRoutes: readonly Route[] = [
   ...preconsentRoutes,
   ...offboardRoutes,
   ...entitlementRoutes,
+  ...targetChangeRoutes,
   ...recordRoutes,
 ]
 
@@ -51,7 +54,12 @@ async function answer(one: Route, context: Context<HttpEnv>, deps: ConsoleDeps):
     const params: unknown = parsed(one.params, context.req.param())
     const query: unknown = parsed(one.query, context.req.query())
     const body: unknown = parsed(one.body, await bodyOf(one, context))
-    const result = await one.run(deps, { params, query, body, signedIn, signal: context.req.raw.signal })
+    const input = { params, query, body, signedIn, signal: context.req.raw.signal }
+    if (one.follow !== undefined) {
+      const lastEventId = context.req.header('Last-Event-ID')
+      return eventStream(await one.follow(deps, { ...input, lastEventId }), one.response, deps.log)
+    }
+    const result = await one.run(deps, input)
     // Parsed once more: what the schema does not name is not told.
     return context.json(one.response.parse(result), one.status)
   } catch (error) {

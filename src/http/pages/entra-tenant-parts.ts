@@ -69,6 +69,7 @@ export function relationshipsSection(relationships: RelationshipRow[]): Markup {
 
 const holdColumns: Column<Hold>[] = [
   { title: 'Kind', heading: true, value: ({ kind }) => kind },
+  { title: 'What', value: ({ what }) => what ?? '' },
   { title: 'Held', right: true, value: (row) => `${number(row.size)} of ${number(row.of_total)}` },
   { title: 'Reason', value: ({ reason }) => reason },
   { title: 'Since', value: ({ created_at: at }) => when(at) },
@@ -79,7 +80,7 @@ export function holdsSection(holds: Hold[]): Markup {
   if (holds.length === 0) return nothing
   return html`<section aria-labelledby="holds">
     <h2 id="holds">Holds</h2>
-    ${table('Removals that wait: nothing in them is removed meanwhile', holdColumns, holds, '')}
+    ${table('Changes that wait: none of them is made meanwhile', holdColumns, holds, '')}
   </section>`
 }
 

@@ -43,7 +43,7 @@ export function addOffboardPage({ deps, page, act }: ConsoleContext): void {
   )
 }
 
-function told({ plan, stopped, grants, purged, left }: OffboardReport): Flash {
+function told({ plan, stopped, grants, purged, unassigned, left }: OffboardReport): Flash {
   const rows = purged === null ? 0 : Object.values(purged).reduce((all, one) => all + one, 0)
   return {
     tone: 'good',
@@ -55,6 +55,7 @@ function told({ plan, stopped, grants, purged, left }: OffboardReport): Flash {
         outcome === 'revoked' ? `Revoked: app ${clientId}.` : `Not revoked: app ${clientId}. ${why ?? ''}`,
       ),
       ...(purged === null ? [] : [`Purged: ${number(rows)} rows.`]),
+      ...(unassigned ? [`Unassigned: ${number(unassigned)} targets.`] : []),
       ...left,
     ],
   }
@@ -78,6 +79,7 @@ function planPage(plan: OffboardPlan, apps: string[], operator: boolean): Markup
         ['Devices', number(counts.devices)],
         ['Licences', number(counts.licenses)],
         ['Open holds', number(counts.openHolds)],
+        ['Targets', number(counts.targets)],
         [
           'Can log in to ImmyBot',
           protectedPersons.length === 0 ? 'nobody of them' : protectedPersons.join(', '),

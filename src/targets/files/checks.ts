@@ -1,4 +1,4 @@
-import type { Finding } from './issues.ts'
+import { mostProblems, type Finding } from './issues.ts'
 import { pathText } from './places.ts'
 import { knownKeys } from './schema.ts'
 
@@ -20,11 +20,16 @@ export function isGuid(text: string): boolean {
 export function checkTogether(file: unknown, fileSource: string): Finding[] {
   const { source, items, deployments } = mapOf(file)
   const listed = listOf(deployments)
+  const checked: Finding[] = []
+  for (const [at, each] of listed.entries()) {
+    if (checked.length >= mostProblems) break
+    checked.push(...checkDeployment(mapOf(each), ['deployments', at]))
+  }
   return [
     ...checkSource(source, fileSource),
     ...twice(listOf(items), 'items', (name) => name.toLowerCase()),
     ...twice(listed, 'deployments', (name) => name),
-    ...listed.flatMap((deployment, at) => checkDeployment(mapOf(deployment), ['deployments', at])),
+    ...checked,
   ]
 }
 

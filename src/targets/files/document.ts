@@ -1,8 +1,9 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml'
+import { mostProblems } from './issues.ts'
 import { placeIndex, type PlaceIndex } from './places.ts'
 import type { FileProblem } from './types.ts'
 
-/** Some 8,000 deployments. Parsing blocks the process: 2 MB take about a second. */
+/** Some 15,000 deployments. Parsing blocks the process: 2 MB took two seconds on a small machine. */
 const largestBytes = 2 * 1024 * 1024
 /** Values with every alias written out, so that a bomb of aliases costs no more than a large file. */
 const mostValues = 500_000
@@ -30,6 +31,7 @@ export function readDocument(text: string, fileName: string): ReadDocument {
   const index = placeIndex(fileName, lines)
   const problems: FileProblem[] = []
   const tell = (offset: number, code: string, message: string, path = ''): void => {
+    if (problems.length >= mostProblems) return
     problems.push({ severity: 'error', code, message, place: index.at(offset, path) })
   }
   const read = { value: undefined as unknown, problems, placeOf: index.placeOf, placeOfKey: index.placeOfKey }

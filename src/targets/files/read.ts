@@ -61,6 +61,7 @@ function parseEach<T>(
   const entries: Placed<T>[] = []
   const findings: Finding[] = []
   for (const [at, each] of (given.data?.[list] ?? []).entries()) {
+    if (findings.length >= mostProblems) break
     const path = [list, at]
     const read = schema.safeParse(each)
     if (read.success) entries.push({ entry: read.data, path })

@@ -103,6 +103,16 @@ async function fill({ database: { db }, cloud }: OwnApps, id: string, partner: s
     sql`insert into gdap_customers (partner_entra_tenant_id, entra_tenant_id) values (${partner}, ${id})`,
     sql`insert into gdap_relationships (relationship_id, partner_entra_tenant_id, entra_tenant_id, status)
       values (${`r-${id}`}, ${partner}, ${id}, 'terminated')`,
+    sql`insert into target_failures (family_id, code, message) values (${id}, 'x', 'm')`,
+    sql`insert into target_families (family_id) values (${id})`,
+    sql`insert into target_dirt (family_id, kind) values (${id}, 'all')`,
+    sql`with i as (insert into maintenance_items (name) values (gen_random_uuid()::text) returning item_id)
+      insert into deployment_targets (tenant_id, family_id, subject_kind, subject_id, item_id, deployment_id, scope, version,
+        desired_state, enforcement, reason)
+      select l.tenant_id, ${id}, 'person', p.person_id, i.item_id, ${object}, 'cross_tenant', 'latest', 'installed', 'required',
+        '{"by": "everyone"}'
+      from i, tenant_links l join persons p using (entra_tenant_id)
+      where l.entra_tenant_id = ${id} and p.object_id = ${object}`,
     sql`insert into audit_log (actor, action, entra_tenant_id) values ('test', 'imported', ${id})`,
   ])
     await statement.execute(db)

@@ -10,6 +10,8 @@ import { archivedTables, ownedTables } from '../../../src/consent/offboard/owned
 import { purge } from '../../../src/consent/offboard/purge.ts'
 import { reinstate } from '../../../src/consent/offboard/reinstate.ts'
 import { EntraSyncError } from '../../../src/errors.ts'
+import { releaseTargets } from '../../../src/targets/release.ts'
+import { forgottenFamilies } from '../../../src/targets/waiting.ts'
 import { runSync } from '../../../src/sync/run.ts'
 import { requestSync } from '../../../src/sync/requests.ts'
 import { log } from '../cloud.ts'
@@ -19,10 +21,17 @@ import { openFilled, rowsNaming, type Filled } from './filled.ts'
 
 type Opened = Awaited<ReturnType<typeof openFilled>>
 
+/** Everything that an offboarding needs of others. */
+function contextOf({ db, graph }: Filled) {
+  const guard = { holdMin: 5, holdPercent: 10, holdMax: 500 }
+  const releasing = { db, log, guard, licenseGraceMs: 0 }
+  return { db, graph, log, releaseTargets: (ids: readonly string[]) => releaseTargets(releasing, ids) }
+}
+
 function act(filled: Filled, more: Partial<OffboardRequest> = {}, revokeGrants?: () => Promise<never>) {
-  const { db, graph, customer } = filled
+  const { customer } = filled
   return offboard(
-    { db, graph, log, ...(revokeGrants && { revokeGrants }) },
+    { ...contextOf(filled), ...(revokeGrants && { revokeGrants }) },
     {
       entraTenantId: customer,
       actor: 'test',
@@ -44,7 +53,22 @@ const counted = (rows: Map<string, string[]>) =>
   Object.fromEntries([...rows].flatMap(([name, { length }]) => (length === 0 ? [] : [[name, length]])))
 
 /** Tables in which the stranger is not told of, though it has a row there: they name no Entra tenant. */
-const nameless = ['sync_seen', 'tenants']
+const nameless = [
+  'sync_seen',
+  'tenants',
+  'app_entitlements',
+  'app_entitlement_plans',
+  'computers',
+  'deployments',
+  'license_grace_look',
+  'maintenance_items',
+  'target_changes',
+  'target_feed',
+  'target_runs',
+]
+
+/** The tenant that stays is a family by itself then, and is resolved as one. */
+const resolved = ['target_dirt', 'target_families']
 
 describe('purge', () => {
   test('afterwards no row names it but the audit log, and nobody else lost any', async () => {
@@ -61,7 +85,8 @@ describe('purge', () => {
     const rest = await rowsNaming(db, customer, false)
     for (const [name, rows] of others) {
       // The one linked tenant is to be resolved anew.
-      if (!nameless.includes(name)) expect({ name, rows: rest.get(name) }).toEqual({ name, rows })
+      if (![...nameless, ...resolved].includes(name))
+        expect({ name, rows: rest.get(name) }).toEqual({ name, rows })
     }
     expect(rest.get('tenants')).toHaveLength(others.get('tenants')?.length ?? 0)
     expect((await sql`select from sync_seen`.execute(db)).rows).toHaveLength(seen.rows.length - 1)
@@ -76,6 +101,28 @@ describe('purge', () => {
       { action: 'entra_tenant_offboarded', detail: { purge: true } },
     ])
     await expect(act(filled, { purge: true })).rejects.toMatchObject({ code: 'tenant_unknown' })
+  }, 60_000)
+
+  test('its targets are archived, then taken away, which the feed tells; broken off, the daemon does it', async () => {
+    const filled = await openFilled()
+    const { db, customer } = filled
+    const targets = () => sql`select from deployment_targets where family_id = ${customer}`.execute(db)
+    expect((await targets()).rows).toHaveLength(1)
+    const archiveFile = join(await folder(), 'customer.jsonl')
+    const kept = await act(filled, { archiveFile })
+    expect(kept.archived?.rows).toMatchObject({ deployment_targets: 1 })
+    expect(kept).toMatchObject({ unassigned: null, plan: { counts: { targets: 1 } } })
+    expect((await targets()).rows).toHaveLength(1)
+
+    const order = { entraTenantId: customer, actor: 'test', protectedPersons: [] }
+    await purge(db, order)
+    expect((await targets()).rows).toHaveLength(1)
+    expect(await forgottenFamilies(db, 0)).toContain(customer)
+    expect(await contextOf(filled).releaseTargets([customer])).toEqual({ unassigned: 1, failed: 0 })
+    expect((await targets()).rows).toHaveLength(0)
+    const { rows } = await sql`select change, reason, after, deliberate from target_changes`.execute(db)
+    expect(rows).toEqual([{ change: 'unassigned', reason: { by: 'gone' }, after: null, deliberate: true }])
+    expect(counted(await rowsNaming(db, customer))).toEqual({})
   }, 60_000)
 
   test('broken off it goes on; reinstated meanwhile it deletes nothing more', async () => {
@@ -260,13 +307,10 @@ describe('grants', () => {
       Promise.reject(new EntraSyncError('access_lost', 'Refused.', { code: 'gdap_missing', remedy: 'Ask.' }))
     const refused = await act(filled, { revoke: true }, refuse)
     expect(refused.grants).toMatchObject([{ outcome: 'left', why: 'Refused. Ask.' }])
-    const { graph } = filled
     const request = { entraTenantId: customer, actor: 'test', archiveFile: null, purge: false, revoke: true }
     const part = await offboard(
       {
-        db,
-        graph,
-        log,
+        ...contextOf(filled),
         revokeGrants: async () => ({ revoked: ['User.Read.All'], left: ['Group.Read.All'] }),
       },
       request,
@@ -276,9 +320,7 @@ describe('grants', () => {
     const asked: string[] = []
     const whole = await offboard(
       {
-        db,
-        graph,
-        log,
+        ...contextOf(filled),
         async revokeGrants(id, clientId) {
           asked.push(id, clientId)
           return { revoked: ['User.Read.All'], left: [] }
