@@ -32,13 +32,15 @@ export async function emptyWorld(): Promise<World> {
   return { db, url, context }
 }
 
-export async function tenantOf({ db }: World, name: string, parent?: WorldTenant): Promise<WorldTenant> {
+export async function tenantOf(
+  { db }: Pick<World, 'db'>,
+  name: string,
+  parent?: WorldTenant,
+): Promise<WorldTenant> {
   const [tenantId, entraTenantId] = [randomUUID(), randomUUID()]
   await sql`
     insert into tenants (tenant_id, name, slug, parent_tenant_id)
-    values (${tenantId}, ${name}, ${name.toLowerCase().replaceAll(' ', '-')}, ${parent?.tenantId ?? null})`.execute(
-    db,
-  )
+    values (${tenantId}, ${name}, ${slugOf(name)}, ${parent?.tenantId ?? null})`.execute(db)
   await sql`
     insert into entra_tenants (entra_tenant_id, display_name, last_synced_at) values (${entraTenantId}, ${name}, now())`.execute(
     db,
@@ -51,14 +53,14 @@ export async function tenantOf({ db }: World, name: string, parent?: WorldTenant
 
 /** Persons by their names; answers their person and object ids. */
 export async function personsOf(
-  { db }: World,
+  { db }: Pick<World, 'db'>,
   { tenantId, entraTenantId, name }: WorldTenant,
   names: readonly string[],
 ): Promise<{ personId: string; objectId: string; upn: string }[]> {
   const rows = names.map((one) => ({
     person_id: randomUUID(),
     object_id: randomUUID(),
-    upn: `${one.toLowerCase()}@${name.toLowerCase().replaceAll(' ', '-')}.example`,
+    upn: `${one.toLowerCase()}@${slugOf(name)}.example`,
     display_name: one,
   }))
   await sql`
@@ -72,7 +74,7 @@ export async function personsOf(
 
 /** A group with members by object id. */
 export async function groupOf(
-  { db }: World,
+  { db }: Pick<World, 'db'>,
   { entraTenantId }: WorldTenant,
   name: string,
   members: readonly string[] = [],
@@ -91,7 +93,7 @@ export async function groupOf(
 
 /** Computers by name, each with its primary user. */
 export async function computersOf(
-  { db }: World,
+  { db }: Pick<World, 'db'>,
   { tenantId }: WorldTenant,
   computers: readonly { name: string; user?: string }[],
 ): Promise<string[]> {
@@ -103,4 +105,11 @@ export async function computersOf(
     db,
   )
   return rows.map(({ computer_id: computerId }) => computerId)
+}
+
+function slugOf(name: string): string {
+  return name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
 }
