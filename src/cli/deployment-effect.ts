@@ -1,5 +1,6 @@
+import type { SubjectKind } from '../db/tables.ts'
 import type { DeploymentPlan } from '../targets/deployments/plan.ts'
-import type { Effect, ItemEffect, Sample, Tally } from '../targets/effect.ts'
+import type { Effect, Facts, Sample, Tally, TenantEffect } from '../targets/effect.ts'
 import { reasonText, wantedText } from '../targets/words.ts'
 import type { Output } from './context.ts'
 import { tableLines } from './table.ts'
@@ -7,6 +8,12 @@ import { number, printable } from './text.ts'
 
 /** Tenants that are shown one by one; with --all every one is. */
 const mostTenants = 15
+
+/** Tenants and items in them that are shown with samples; with --all every one is. */
+const mostSampled = 5
+
+/** Frozen tenants that are named; with --all every one is. */
+const mostFrozen = 10
 
 /** Prints which deployments a file adds, changes and removes. */
 export function printPlan(output: Output, plan: DeploymentPlan, done: boolean): void {
@@ -58,26 +65,41 @@ export function printEffect(
     output.line(
       `${done ? 'Together' : 'Together it would be'}: persons ${tallyText(persons)}; computers ${tallyText(computers)} (+ gain, ~ change, - lose)`,
     )
-    for (const { tenant, items } of shown) for (const item of items) printItem(output, tenant, item)
+    for (const tenant of all ? tenants : shown.slice(0, mostSampled)) printItems(output, tenant, all)
   }
-  for (const { tenant, why } of frozen)
-    output.line(printable(`${tenant} gets it later: its targets are frozen (${why.replaceAll('_', ' ')}).`))
+  for (const [why, later] of Map.groupBy(frozen, (one) => one.why)) {
+    const named = (all ? later : later.slice(0, mostFrozen)).map(({ tenant }) => tenant)
+    const rest = later.length - named.length
+    const names = [...named, ...(rest > 0 ? [`${rest} more`] : [])].join(', ')
+    output.line(
+      printable(`Later, when their targets are no longer frozen (${why.replaceAll('_', ' ')}): ${names}.`),
+    )
+  }
 }
 
-function printItem(output: Output, tenant: string, item: ItemEffect): void {
-  const kind = item.kind === 'person' ? 'persons' : 'computers'
-  output.line(printable(`  ${tenant}: ${item.item}: ${kind} ${tallyText(item)}`))
-  for (const sample of item.samples) output.line(printable(`      ${sampleText(item.item, sample)}`))
-  const rest = item.gain + item.change + item.lose - item.samples.length
-  if (rest > 0) output.line(`      … and ${number(rest)} more`)
+function printItems(output: Output, { tenant, items }: TenantEffect, all: boolean): void {
+  const shown = all ? items : items.slice(0, mostSampled)
+  output.line(`\n${printable(tenant)}`)
+  for (const { item, kind, samples, ...tally } of shown) {
+    output.line(printable(`  ${item}: ${kind === 'person' ? 'persons' : 'computers'} ${tallyText(tally)}`))
+    for (const sample of samples) output.line(printable(`    ${sampleText(item, kind, sample)}`))
+    const rest = tally.gain + tally.change + tally.lose - samples.length
+    if (rest > 0) output.line(`    … and ${number(rest)} more`)
+  }
+  if (shown.length < items.length) output.line(`  … and ${items.length - shown.length} more items`)
 }
 
-function sampleText(item: string, { name, change, before, after, reason }: Sample): string {
-  const text = (facts: Sample['before']): string =>
+function sampleText(item: string, kind: SubjectKind, sample: Sample): string {
+  const { name, change, before, after, reason, through } = sample
+  const text = (facts: Facts | null): string =>
     facts === null ? 'nothing' : wantedText(item, facts.version, facts.desired_state)
-  if (change === 'gain') return `+ ${name}: ${text(after)} (${reasonText(reason)})`
   if (change === 'lose') return `- ${name}: no longer ${text(before)}`
-  return `~ ${name}: ${text(before)} becomes ${text(after)} (${reasonText(reason)})`
+  const why = `${kind === 'computer' && through === 'person' ? 'through its primary user: ' : ''}${reasonText(reason)}`
+  if (change === 'gain') return `+ ${name}: ${text(after)} (${why})`
+  if (text(before) !== text(after)) return `~ ${name}: ${text(before)} becomes ${text(after)} (${why})`
+  return before?.enforcement === after?.enforcement
+    ? `~ ${name}: ${text(after)} as before, by another deployment (${why})`
+    : `~ ${name}: ${text(after)}, ${before?.enforcement} becomes ${after?.enforcement} (${why})`
 }
 
 function tallyText({ gain, change, lose }: Tally): string {

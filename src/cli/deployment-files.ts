@@ -1,12 +1,11 @@
 import { readFile, stat } from 'node:fs/promises'
 import { EntraSyncError } from '../errors.ts'
-import { applyFile, removeByName, type Applied } from '../targets/deployments/apply.ts'
+import { applyFile, removeByName } from '../targets/deployments/apply.ts'
 import { isEmptyPlan } from '../targets/deployments/plan.ts'
 import { readDeploymentFile } from '../targets/files/read.ts'
-import { resolveReferences } from '../targets/files/resolve.ts'
 import type { FileProblem } from '../targets/files/types.ts'
 import { actorOfCommand } from './actor.ts'
-import { withDatabase, type CommandContext, type Output } from './context.ts'
+import { withDatabase, type CommandContext } from './context.ts'
 import { printEffect, printPlan } from './deployment-effect.ts'
 import { targetContext } from './target-context.ts'
 import { printable } from './text.ts'
@@ -18,6 +17,9 @@ interface ApplyOptions {
   prune: boolean
   all: boolean
 }
+
+/** Tenants of which --json has samples; with --all those of every one. */
+const sampledTenants = 100
 
 /**
  * `deployments preview FILE` and, with `confirmed`, `deployments apply FILE --yes`: prints what the file changes and
@@ -32,24 +34,25 @@ export function apply(
   const keep = options.mode === 'apply'
   return withDatabase(context, async (db) => {
     const parsed = readDeploymentFile(await readText(file), file)
-    // Names are looked up even where the file has errors: all that is wrong is told at once.
-    const { problems } = await resolveReferences(db, parsed)
-    for (const problem of problems) output.notice(problemLine(problem))
-    if (problems.some(({ severity }) => severity === 'error')) {
-      output.document({ applied: false, problems })
-      output.line(`${errorsText(problems)} Nothing was applied.`)
-      return 2
-    }
-    const applied = await applyFile(targetContext(context, db), parsed, {
+    const { problems, done } = await applyFile(targetContext(context, db), parsed, {
       prune: options.prune,
       keep,
       actor: actorOfCommand(),
-      resolveReferences,
+      sampledTenants: options.all ? Infinity : sampledTenants,
     })
-    output.document({ applied: keep, plan: applied.plan, effect: applied.effect, problems })
-    print(output, applied, { keep, all: options.all })
-    if (keep || options.mode === 'preview' || isEmptyPlan(applied.plan)) return 0
-    output.line(`\nNothing was changed. Do it with --yes: ${commandOf(file, options)}`)
+    for (const problem of problems) output.notice(problemLine(problem))
+    if (done === null) {
+      output.document({ applied: false, problems, plan: null, effect: null })
+      output.line(`${errorsText(problems)} Nothing was applied.`)
+      return 2
+    }
+    output.document({ applied: keep, problems, ...done })
+    printPlan(output, done.plan, keep)
+    if (isEmptyPlan(done.plan)) return 0
+    output.line('')
+    printEffect(output, done.effect, { done: keep, all: options.all })
+    if (keep || options.mode === 'preview') return 0
+    output.line(`\nNothing was changed. Do it with --yes: ${printable(commandOf(file, options))}`)
     return 2
   })
 }
@@ -65,6 +68,7 @@ export function remove(
     const effect = await removeByName(targetContext(context, db), names, {
       keep: options.confirmed,
       actor: actorOfCommand(),
+      sampledTenants: options.all ? Infinity : sampledTenants,
     })
     output.document({ removed: options.confirmed, names, effect })
     output.line(`${options.confirmed ? 'Removed' : 'Would remove'}: ${printable(names.join(', '))}`)
@@ -104,13 +108,6 @@ function problemLine({ severity, message, place }: FileProblem): string {
 function errorsText(problems: readonly FileProblem[]): string {
   const errors = problems.filter(({ severity }) => severity === 'error').length
   return errors === 1 ? '1 error.' : `${errors} errors.`
-}
-
-function print(output: Output, { plan, effect }: Applied, options: { keep: boolean; all: boolean }): void {
-  printPlan(output, plan, options.keep)
-  if (isEmptyPlan(plan)) return
-  output.line('')
-  printEffect(output, effect, { done: options.keep, all: options.all })
 }
 
 function commandOf(file: string, { prune }: ApplyOptions): string {

@@ -1,15 +1,26 @@
 import { EntraSyncError } from '../errors.ts'
-import { listDeployments, targetsByTenant, type ListedDeployment } from '../targets/deployments/list.ts'
+import {
+  listDeployments,
+  targetsByTenant,
+  type ListedDeployment,
+  type TenantOfDeployment,
+} from '../targets/deployments/list.ts'
 import { targetText } from '../targets/target-text.ts'
 import { wantedText } from '../targets/words.ts'
 import { withDatabase, type CommandContext } from './context.ts'
 import { tableLines } from './table.ts'
 import { number, printable } from './text.ts'
 
+/** Warnings of each in the list, and of one that is shown. */
+const shownWarnings = 3
+const mostWarnings = 50
+
 /** `deployments list`: all of them, with what they reach now and what is odd about them. */
 export function list(context: CommandContext): Promise<number> {
   return withDatabase(context, async (db) => {
-    const deployments = await listDeployments(db)
+    const deployments = await listDeployments(db, {
+      warnings: context.output.json ? mostWarnings : shownWarnings,
+    })
     const { output } = context
     output.document({ deployments })
     if (deployments.length === 0) {
@@ -26,7 +37,7 @@ export function list(context: CommandContext): Promise<number> {
         { title: 'Scope', value: scopeText },
         { title: 'Enforcement', value: ({ enforcement }) => enforcement },
         { title: 'Persons', value: ({ persons }) => number(persons), align: 'right' },
-        { title: 'Computers', value: ({ computers }) => number(computers), align: 'right' },
+        { title: 'Own computers', value: ({ computers }) => number(computers), align: 'right' },
         { title: '', value: noteOf },
       ],
       deployments,
@@ -34,8 +45,8 @@ export function list(context: CommandContext): Promise<number> {
     )
     for (const line of lines) output.line(line)
     const warned = deployments.filter(({ warnings }) => warnings.length > 0)
-    if (warned.length > 0) output.line(`\nWarnings of ${warned.length} deployments:`)
-    for (const one of warned) for (const line of warningLines(one, 3)) output.line(line)
+    if (warned.length > 0) output.line('\nWarnings:')
+    for (const one of warned) for (const line of warningLines(one)) output.line(line)
     return 0
   })
 }
@@ -43,7 +54,7 @@ export function list(context: CommandContext): Promise<number> {
 /** `deployments show NAME`: one in full, and where it wins. */
 export function show(context: CommandContext, name: string): Promise<number> {
   return withDatabase(context, async (db) => {
-    const [deployment] = await listDeployments(db, [name])
+    const [deployment] = await listDeployments(db, { names: [name], warnings: mostWarnings })
     if (deployment === undefined) {
       throw new EntraSyncError('input', `There is no deployment ${name}.`, {
         code: 'deployment_unknown',
@@ -67,14 +78,14 @@ export function show(context: CommandContext, name: string): Promise<number> {
       ['Since', `${deployment.createdAt.toISOString()}, changed ${deployment.updatedAt.toISOString()}`],
       [
         'Wins for',
-        `${number(deployment.persons)} persons and ${number(deployment.computers)} computers in ${deployment.tenants} tenants`,
+        `${number(total(tenants, 'persons'))} persons and ${number(total(tenants, 'computers'))} computers in ${number(tenants.length)} ${tenants.length === 1 ? 'tenant' : 'tenants'}`,
       ],
       ...(deployment.held > 0
         ? ([['Held', `${number(deployment.held)} changes`]] as [string, string][])
         : []),
     ]
     for (const [title, value] of facts) output.line(`${title.padEnd(12)} ${printable(value)}`)
-    for (const line of warningLines(deployment, 50)) output.line(line)
+    for (const line of warningLines(deployment)) output.line(line)
     if (tenants.length === 0) return 0
     output.line('')
     const lines = tableLines(
@@ -91,6 +102,10 @@ export function show(context: CommandContext, name: string): Promise<number> {
   })
 }
 
+function total(tenants: readonly TenantOfDeployment[], of: 'persons' | 'computers'): number {
+  return tenants.reduce((all, tenant) => all + tenant[of], 0)
+}
+
 function wanted({ item, version, desiredState }: ListedDeployment): string {
   return wantedText(item, version, desiredState)
 }
@@ -100,21 +115,20 @@ function scopeText({ scope, tenant }: ListedDeployment): string {
   return scope === 'cross_tenant' ? 'all tenants' : 'individual'
 }
 
-function noteOf({ enabled, warnings, held }: ListedDeployment): string {
+function noteOf({ enabled, warningCount, held }: ListedDeployment): string {
   return [
     ...(enabled ? [] : ['off']),
     ...(held > 0 ? [`${held} held`] : []),
-    ...(warnings.length > 0 ? [warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`] : []),
+    ...(warningCount > 0 ? [warningCount === 1 ? '1 warning' : `${number(warningCount)} warnings`] : []),
   ].join(', ')
 }
 
-function warningLines({ name, warnings }: ListedDeployment, most: number): string[] {
-  const lines = warnings
-    .slice(0, most)
-    .map(({ message, tenant }) => printable(`  ${name}${tenant === null ? '' : ` in ${tenant}`}: ${message}`))
-  return warnings.length > most
-    ? [...lines, `  … and ${warnings.length - most} more (entra-sync deployments show)`]
-    : lines
+function warningLines({ name, warnings, warningCount }: ListedDeployment): string[] {
+  const lines = warnings.map(({ message, tenant }) =>
+    printable(`  ${name}${tenant === null ? '' : ` in ${tenant}`}: ${message}`),
+  )
+  const rest = warningCount - warnings.length
+  return rest === 0 ? lines : [...lines, `  … and ${number(rest)} more`]
 }
 
 function excludeText({ type, ...target }: Record<string, string>): string {

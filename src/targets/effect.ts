@@ -1,5 +1,6 @@
 import { sql, type Transaction } from 'kysely'
 import type { Database, SubjectKind } from '../db/tables.ts'
+import { openEffect } from './effect-rows.ts'
 
 /** How many subjects get something new, get it otherwise, or get something no more. */
 export interface Tally {
@@ -11,15 +12,27 @@ export interface Tally {
 export interface Sample {
   name: string
   change: 'gain' | 'change' | 'lose'
-  /** `wanted` texts' parts; null = nothing there. */
-  before: { version: string; desired_state: string } | null
-  after: { version: string; desired_state: string } | null
+  /** What it gets; null = nothing. */
+  before: Facts | null
+  after: Facts | null
+  /** Why, as in deployment_targets.reason; `reasonText` says it in words. */
   reason: unknown
+  /** Computers only: through whom it gets it; `person` = its primary user. */
+  through: SubjectKind
+}
+
+export interface Facts {
+  deployment_id: string
+  scope: string
+  version: string
+  desired_state: string
+  enforcement: string
 }
 
 export interface ItemEffect extends Tally {
   item: string
   kind: SubjectKind
+  /** Some of them, what is lost first; none beyond the tenants that were asked for. */
   samples: Sample[]
 }
 
@@ -27,7 +40,7 @@ export interface TenantEffect {
   tenantId: string
   tenant: string
   persons: Tally
-  /** All computers that would be treated otherwise, be it through their primary user. */
+  /** All computers that are treated otherwise, be it through their primary user. */
   computers: Tally
   items: ItemEffect[]
 }
@@ -41,113 +54,88 @@ export interface Effect {
   frozen: { tenant: string; why: string }[]
 }
 
-const samples = 5
+/** Names that stand for an item in a tenant. */
+const samplesOfItem = 5
 
-/** What the computers that are concerned get, before the changes are applied: kept for the comparison. */
-export async function noteComputers(trx: Transaction<Database>): Promise<void> {
-  await sql`
-    create temp table if not exists noted_computers (computer_id uuid not null, tenant_id uuid, item_id uuid, facts jsonb)
-      on commit delete rows`.execute(trx)
-  await sql`truncate noted_computers`.execute(trx)
-  await sql`
-    insert into noted_computers
-    select x.computer_id, t.tenant_id, t.item_id,
-      jsonb_build_object('version', t.version, 'desired_state', t.desired_state, 'enforcement', t.enforcement, 'deployment', t.deployment_id)
-    from (
-      select c.subject_id as computer_id from resolving_changes c where c.subject_kind = 'computer' and c.change <> 'reworded'
-      union
-      select m.computer_id
-      from resolving_changes c join persons p on p.person_id = c.subject_id
-      join computers m on lower(m.primary_user_principal_name) = lower(p.user_principal_name)
-      join tenant_families f on f.tenant_id = m.tenant_id and f.family_id = c.family_id
-      where c.subject_kind = 'person' and c.change <> 'reworded'
-    ) x
-    left join computer_targets t on t.computer_id = x.computer_id`.execute(trx)
-}
-
-/** Reads what the resolution in this transaction has done; `noteComputers` was called before it was applied. */
-export async function readEffect(trx: Transaction<Database>): Promise<Effect> {
-  const { rows: persons } = await sql<{ tenantId: string; tenant: string } & Tally>`
-    select c.tenant_id as "tenantId", t.name as tenant,
-      count(distinct c.subject_id) filter (where c.change in ('assigned', 'moved')) as gain,
-      count(distinct c.subject_id) filter (where c.change = 'changed') as change,
-      count(distinct c.subject_id) filter (where c.change = 'unassigned') as lose
-    from resolving_changes c join tenants t using (tenant_id)
-    where c.subject_kind = 'person' and c.change <> 'reworded' and not c.held
-    group by c.tenant_id, t.name`.execute(trx)
-  const computers = await readComputers(trx)
-  const items = await readItems(trx)
+/**
+ * Reads what the resolution in this transaction has done; `noteComputers` was called before it was applied. Samples are
+ * read for the `sampledTenants` most changed tenants: for all of a thousand they would be what a page or a terminal
+ * never shows.
+ */
+export async function readEffect(trx: Transaction<Database>, sampledTenants: number): Promise<Effect> {
+  await openEffect(trx)
+  const { rows: tallies } = await sql<{ tenantId: string; tenant: string; kind: SubjectKind } & Tally>`
+    select e.tenant_id as "tenantId", coalesce(t.name, '') as tenant, e.kind, ${counted(sql`distinct e.subject_id`)}
+    from effect_rows e left join tenants t using (tenant_id) group by e.tenant_id, t.name, e.kind`.execute(
+    trx,
+  )
   const tenants = new Map<string, TenantEffect>()
-  const of = (tenantId: string, tenant: string): TenantEffect => {
-    const known = tenants.get(tenantId) ?? { tenantId, tenant, persons: none(), computers: none(), items: [] }
-    tenants.set(tenantId, known)
-    return known
+  for (const { tenantId, tenant, kind, gain, change, lose } of tallies) {
+    const one = tenants.get(tenantId) ?? { tenantId, tenant, persons: none(), computers: none(), items: [] }
+    tenants.set(tenantId, one)
+    one[kind === 'person' ? 'persons' : 'computers'] = { gain, change, lose }
   }
-  for (const { tenantId, tenant, ...tally } of persons) of(tenantId, tenant).persons = tally
-  for (const { tenantId, tenant, ...tally } of computers) of(tenantId, tenant).computers = tally
-  for (const { tenantId, tenant, ...item } of items) of(tenantId, tenant).items.push(item)
+  const sorted = [...tenants.values()].toSorted(
+    (a, b) => weight(b) - weight(a) || a.tenant.localeCompare(b.tenant) || (a.tenantId < b.tenantId ? -1 : 1),
+  )
+  const sampled = sorted.slice(0, sampledTenants).map(({ tenantId }) => tenantId)
+  for (const { tenantId, ...item } of await readItems(trx, sampled)) tenants.get(tenantId)?.items.push(item)
   return {
-    tenants: [...tenants.values()].toSorted(
-      (a, b) => weight(b) - weight(a) || a.tenant.localeCompare(b.tenant),
-    ),
-    persons: sum(persons),
-    computers: sum(computers),
+    tenants: sorted,
+    persons: sum(sorted.map(({ persons }) => persons)),
+    computers: sum(sorted.map(({ computers }) => computers)),
     frozen: await readFrozen(trx),
   }
 }
 
-async function readComputers(
-  trx: Transaction<Database>,
-): Promise<({ tenantId: string; tenant: string } & Tally)[]> {
-  const { rows } = await sql<{ tenantId: string; tenant: string } & Tally>`
-    with now_there as (
-      select n.computer_id, t.item_id,
-        jsonb_build_object('version', t.version, 'desired_state', t.desired_state, 'enforcement', t.enforcement, 'deployment', t.deployment_id) as facts
-      from (select distinct computer_id from noted_computers) n join computer_targets t using (computer_id)
-    ), compared as (
-      select coalesce(a.computer_id, b.computer_id) as computer_id, b.facts as before, a.facts as after
-      from now_there a full join (select * from noted_computers where item_id is not null) b using (computer_id, item_id)
-      where a.facts is distinct from b.facts
-    )
-    select m.tenant_id as "tenantId", t.name as tenant,
-      count(distinct c.computer_id) filter (where c.before is null) as gain,
-      count(distinct c.computer_id) filter (where c.before is not null and c.after is not null) as change,
-      count(distinct c.computer_id) filter (where c.after is null) as lose
-    from compared c join computers m using (computer_id) join tenants t on t.tenant_id = m.tenant_id
-    group by m.tenant_id, t.name`.execute(trx)
-  return rows
-}
-
 async function readItems(
   trx: Transaction<Database>,
-): Promise<({ tenantId: string; tenant: string } & ItemEffect)[]> {
-  const { rows } = await sql<{ tenantId: string; tenant: string } & ItemEffect>`
-    with told as (
-      select c.*, case c.change when 'changed' then 'change' when 'unassigned' then 'lose' else 'gain' end as what,
-        row_number() over (partition by c.tenant_id, c.item_id, c.subject_kind order by c.change desc, c.subject_id) as place
-      from resolving_changes c where c.change <> 'reworded' and not c.held
+  sampled: readonly string[],
+): Promise<({ tenantId: string } & ItemEffect)[]> {
+  const { rows } = await sql<{ tenantId: string } & ItemEffect>`
+    with placed as (
+      select e.tenant_id, e.kind, e.item_id, jsonb_build_object('name', coalesce(p.display_name, p.user_principal_name,
+          m.name, e.subject_id::text), 'change', e.what, 'before', e.before, 'after', e.after, 'reason', e.reason,
+          'through', e.through) as sample, e.place
+      from (
+        select x.*, row_number() over (
+          partition by x.tenant_id, x.kind, x.item_id order by x.what desc, x.subject_id) as place
+        from effect_rows x where x.tenant_id = any (${[...sampled]}::uuid[])
+      ) e
+      left join persons p on e.kind = 'person' and p.person_id = e.subject_id
+      left join computers m on e.kind = 'computer' and m.computer_id = e.subject_id
+      where e.place <= ${samplesOfItem}
+    ), samples as (
+      select tenant_id, kind, item_id, jsonb_agg(sample order by place) as samples
+      from placed group by tenant_id, kind, item_id
     )
-    select c.tenant_id as "tenantId", t.name as tenant, i.name as item, c.subject_kind as kind,
-      count(*) filter (where c.what = 'gain') as gain, count(*) filter (where c.what = 'change') as change,
-      count(*) filter (where c.what = 'lose') as lose,
-      jsonb_agg(jsonb_build_object(
-        'name', coalesce((select coalesce(p.display_name, p.user_principal_name) from persons p where p.person_id = c.subject_id),
-          (select m.name from computers m where m.computer_id = c.subject_id), c.subject_id::text),
-        'change', c.what, 'before', c.before, 'after', c.after, 'reason', c.reason) order by c.place)
-        filter (where c.place <= ${samples}) as samples
-    from told c join tenants t using (tenant_id) join maintenance_items i using (item_id)
-    group by c.tenant_id, t.name, i.name, c.subject_kind
-    order by count(*) desc, i.name`.execute(trx)
+    select e.tenant_id as "tenantId", i.name as item, e.kind, e.gain, e.change, e.lose, coalesce(s.samples, '[]') as samples
+    from (select e.tenant_id, e.kind, e.item_id, count(*) as size, ${counted(sql`*`)} from effect_rows e
+      group by e.tenant_id, e.kind, e.item_id) e
+    join maintenance_items i using (item_id)
+    left join samples s on (s.tenant_id, s.kind, s.item_id) = (e.tenant_id, e.kind, e.item_id)
+    order by e.size desc, i.name, e.kind`.execute(trx)
   return rows
 }
 
+const counted = (what: ReturnType<typeof sql>) =>
+  sql`count(${what}) filter (where e.what = 'gain') as gain, count(${what}) filter (where e.what = 'change') as change,
+      count(${what}) filter (where e.what = 'lose') as lose`
+
+/** Families whose dirt this transaction wrote and no resolution has taken. */
 async function readFrozen(trx: Transaction<Database>): Promise<Effect['frozen']> {
   const { rows } = await sql<{ tenant: string; why: string }>`
     select distinct t.name as tenant, s.frozen as why
     from target_family_status s join tenant_families f using (family_id) join tenants t using (tenant_id)
-    where s.frozen is not null and exists (select from target_dirt d where d.family_id = s.family_id and d.kind = 'deployment')
-    order by 1`.execute(trx)
+    where s.frozen is not null and exists (
+      select from target_dirt d where d.family_id = s.family_id and d.kind = 'deployment' and d.at = now())
+    order by 2, 1`.execute(trx)
   return rows
+}
+
+/** What changes nothing does. */
+export function noEffect(): Effect {
+  return { tenants: [], persons: none(), computers: none(), frozen: [] }
 }
 
 function none(): Tally {

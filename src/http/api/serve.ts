@@ -5,6 +5,7 @@ import type { ConsoleDeps } from '../console-deps.ts'
 import { statusOf } from '../failure-status.ts'
 import { consentRoutes } from './consent.ts'
 import { customerRoutes } from './customers.ts'
+import { deploymentRoutes } from './deployments.ts'
 import { entitlementRoutes } from './entitlements.ts'
 import { entraTenantRoutes } from './entra-tenants.ts'
 import { offboardRoutes } from './offboard.ts'
@@ -29,6 +30,7 @@ export const apiRoutes: readonly Route[] = [
   ...tenantRoutes,
   ...preconsentRoutes,
   ...offboardRoutes,
+  ...deploymentRoutes,
   ...entitlementRoutes,
   ...targetChangeRoutes,
   ...recordRoutes,

@@ -6,6 +6,7 @@ import { statusOf } from '../failure-status.ts'
 import { addAuditPage } from './audit.ts'
 import type { ConsoleContext } from './console-context.ts'
 import { addCustomersPage } from './customers.ts'
+import { addDeploymentPages } from './deployments.ts'
 import { addEntraTenantActs } from './entra-tenant-acts.ts'
 import { addEntraTenantPage } from './entra-tenant.ts'
 import { failurePage, type Refusal } from './failure-page.ts'
@@ -68,6 +69,7 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
   addPreconsentPage(console)
   addTenantsPage(console)
   addTenantPage(console)
+  addDeploymentPages(console)
   addProblemsPage(console)
   addAuditPage(console)
 }

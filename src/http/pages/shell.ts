@@ -18,6 +18,7 @@ const entries = [
   ['/customers', 'Customers'],
   ['/preconsent', 'Pre-consent'],
   ['/tenants', 'Tenants'],
+  ['/deployments', 'Deployments'],
   ['/problems', 'Problems'],
   ['/audit', 'Audit log'],
   ['/queues', 'Queues'],

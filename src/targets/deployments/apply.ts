@@ -1,59 +1,74 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import { audit } from '../../db/audit.ts'
 import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
 import type { TargetContext } from '../context.ts'
 import { changeDeliberately } from '../deliberate.ts'
-import { noteComputers, readEffect, type Effect } from '../effect.ts'
-import type { ParsedFile, ResolvedFile } from '../files/types.ts'
-import { planDeployments, readDeployments, type DeploymentPlan } from './plan.ts'
+import { noteComputers } from '../effect-rows.ts'
+import { noEffect, readEffect, type Effect } from '../effect.ts'
+import { resolveReferences } from '../files/resolve.ts'
+import type { FileProblem, ParsedFile, ResolvedFile } from '../files/types.ts'
+import { isEmptyPlan, planDeployments, readDeployments, type DeploymentPlan } from './plan.ts'
 import { removeDeployments, writePlan } from './write.ts'
 
 export interface Applied {
-  plan: DeploymentPlan
-  effect: Effect
-  file: ResolvedFile
+  /** All that is wrong or odd, in the order of their places. */
+  problems: FileProblem[]
+  /** Null = the file has errors: nothing of it is done. */
+  done: { plan: DeploymentPlan; effect: Effect } | null
 }
 
-type Resolve = (db: Kysely<Database>, parsed: ParsedFile) => Promise<ResolvedFile>
+export interface ChangeOptions {
+  /** False = only told: all of it is taken back. */
+  keep: boolean
+  actor: string
+  /** Tenants, the most changed first, that the effect names samples of. */
+  sampledTenants: number
+}
 
 /**
  * Applies a deployment file, or (`keep` false) does all of it and takes it back: names are looked up, the plan is made
- * and the targets are resolved under the lock that keeps other changes of deployments out.
- * @throws kind `input`, code `deployment_file_invalid` when names are wrong: nothing is written
+ * and the targets are resolved under the lock that keeps other changes of deployments out. A file that changes nothing
+ * waits for nobody and writes nothing.
  */
 export async function applyFile(
   context: TargetContext,
   parsed: ParsedFile,
-  options: { prune: boolean; keep: boolean; actor: string; resolveReferences: Resolve },
+  options: ChangeOptions & { prune: boolean },
 ): Promise<Applied> {
-  let made: { plan: DeploymentPlan; file: ResolvedFile } | undefined
-  const effect = await changed(context, options.keep, 'deployments applied', async (trx) => {
-    const file = await options.resolveReferences(trx, parsed)
-    const errors = file.problems.filter(({ severity }) => severity === 'error')
-    if (errors.length > 0) throw invalid(parsed.fileName, errors.length)
-    const plan = planDeployments(
-      { source: parsed.source, items: file.items, deployments: file.deployments },
-      await readDeployments(trx),
-      { prune: options.prune },
-    )
-    await writePlan(trx, plan, options.actor)
-    made = { plan, file }
+  const plan = async (file: ResolvedFile, db: TargetContext['db']): Promise<DeploymentPlan> =>
+    planDeployments({ ...file, source: parsed.source }, await readDeployments(db), options)
+  // Before the lock: most that is wrong is told without waiting for a resolution.
+  const first = await resolveReferences(context.db, parsed)
+  if (hasErrors(first)) return { problems: first.problems, done: null }
+  const firstPlan = await plan(first, context.db)
+  if (isEmptyPlan(firstPlan))
+    return { problems: first.problems, done: { plan: firstPlan, effect: noEffect() } }
+
+  const found: { file: ResolvedFile; plan: DeploymentPlan | null } = { file: first, plan: null }
+  const effect = await changed(context, options, 'deployments applied', async (trx) => {
+    found.file = await resolveReferences(trx, parsed)
+    if (hasErrors(found.file)) return false
+    found.plan = await plan(found.file, trx)
+    if (!isEmptyPlan(found.plan)) await writePlan(trx, found.plan, options.actor)
+    return true
   })
-  if (made === undefined) throw new TypeError('a change of deployments wrote nothing')
-  return { ...made, effect }
+  const { problems } = found.file
+  return found.plan === null || effect === null
+    ? { problems, done: null }
+    : { problems, done: { plan: found.plan, effect } }
 }
 
 /**
  * Removes deployments by name, or only shows what that does.
- * @throws kind `input`, code `deployment_unknown`
+ * @throws kind `input`, code `deployment_unknown`: nothing was removed
  */
 export async function removeByName(
   context: TargetContext,
   names: readonly string[],
-  options: { keep: boolean; actor: string },
+  options: ChangeOptions,
 ): Promise<Effect> {
-  return changed(context, options.keep, 'deployments removed', async (trx) => {
+  const effect = await changed(context, options, 'deployments removed', async (trx) => {
     const found = new Set((await readDeployments(trx, names)).map(({ name }) => name))
     const missing = names.filter((name) => !found.has(name))
     if (missing.length > 0) {
@@ -63,33 +78,35 @@ export async function removeByName(
       })
     }
     await removeDeployments(trx, names)
-    await audit(trx, { actor: options.actor, action: 'deployments_removed', detail: { names } })
+    await audit(trx, { actor: options.actor, action: 'deployments_removed', detail: { names: [...found] } })
+    return true
   })
+  return effect ?? noEffect()
 }
 
+/** What `write` does to the targets; null = it answered false, and everything is as it was. */
 async function changed(
   context: TargetContext,
-  keep: boolean,
+  { keep, sampledTenants }: ChangeOptions,
   trigger: string,
-  write: (trx: Transaction<Database>) => Promise<void>,
-): Promise<Effect> {
-  let effect: Effect | undefined
+  write: (trx: Transaction<Database>) => Promise<boolean>,
+): Promise<Effect | null> {
+  let effect: Effect | null = null
+  let written = false
   await changeDeliberately(context, {
     trigger,
     keep,
-    write,
+    async write(trx) {
+      written = await write(trx)
+    },
     beforeApply: noteComputers,
-    afterApply: async (trx) => {
-      effect = await readEffect(trx)
+    async afterApply(trx) {
+      effect = await readEffect(trx, sampledTenants)
     },
   })
-  if (effect === undefined) throw new TypeError('a change of deployments had no end')
-  return effect
+  return written ? effect : null
 }
 
-function invalid(fileName: string, errors: number): EntraSyncError {
-  return new EntraSyncError('input', `${fileName} has ${errors} errors; nothing of it was applied.`, {
-    code: 'deployment_file_invalid',
-    remedy: 'Correct what is named above, and apply it again.',
-  })
+function hasErrors({ problems }: ResolvedFile): boolean {
+  return problems.some(({ severity }) => severity === 'error')
 }

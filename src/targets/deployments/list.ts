@@ -22,21 +22,31 @@ export interface ListedDeployment {
   source: string
   createdAt: Date
   updatedAt: Date
-  /** For how many it wins now. */
+  /** For how many it wins now; computers by targets of their own, not through their primary users. */
   persons: number
   computers: number
   tenants: number
   /** Kept back by open holds. */
   held: number
+  /** The first of its warnings; those of all tenants come before those of one. */
   warnings: { code: string; message: string; tenant: string | null }[]
+  warningCount: number
 }
 
-/** All deployments with what they reach now and what is odd about them, or those of the given names. */
+/** Which deployments are wanted, and how many warnings of each are told. */
+export interface Wanted {
+  names?: readonly string[]
+  ids?: readonly string[]
+  warnings: number
+}
+
+/** All deployments with what they reach now and what is odd about them, by name; or those of the given names or ids. */
 export async function listDeployments(
   db: Kysely<Database>,
-  names?: readonly string[],
+  { names, ids, warnings }: Wanted,
 ): Promise<ListedDeployment[]> {
-  const wanted = names === undefined ? null : [...names]
+  const named = names === undefined ? null : [...names]
+  const identified = ids === undefined ? null : [...ids]
   const { rows } = await sql<ListedDeployment>`
     with counts as (
       select deployment_id, count(*) filter (where subject_kind = 'person') as persons,
@@ -49,11 +59,15 @@ export async function listDeployments(
         left join deployment_targets t on t.subject_id = i.key[1] and t.item_id = i.key[2]
         where o.kind = 'target' and o.status = 'open'
       ) h group by h.deployment_id
-    ), warned as (
-      select w.deployment_id, jsonb_agg(jsonb_build_object('code', w.code, 'message', w.message, 'tenant', e.display_name)
-        order by w.code, e.display_name) as warnings
+    ), placed as (
+      select w.deployment_id, w.code, w.message, e.display_name as tenant, row_number() over (
+        partition by w.deployment_id order by w.family_id is not null, w.code, e.display_name, w.family_id, w.message) as place
       from deployment_warnings w left join entra_tenants e on e.entra_tenant_id = w.family_id
-      group by w.deployment_id
+    ), warned as (
+      select p.deployment_id, count(*) as warning_count,
+        jsonb_agg(jsonb_build_object('code', p.code, 'message', p.message, 'tenant', p.tenant) order by p.place)
+          filter (where p.place <= ${warnings}) as warnings
+      from placed p group by p.deployment_id
     )
     select d.deployment_id as "deploymentId", d.name, i.name as item, d.version, d.desired_state as "desiredState",
       d.enforcement, d.scope, t.name as tenant, d.target_type as "targetType", d.target,
@@ -69,24 +83,41 @@ export async function listDeployments(
       end as "targetName",
       d.excludes, d.filters, d.enabled, d.rank, d.source, d.created_at as "createdAt", d.updated_at as "updatedAt",
       coalesce(c.persons, 0) as persons, coalesce(c.computers, 0) as computers, coalesce(c.tenants, 0) as tenants,
-      coalesce(h.held, 0) as held, coalesce(w.warnings, '[]') as warnings
+      coalesce(h.held, 0) as held, coalesce(w.warnings, '[]') as warnings,
+      coalesce(w.warning_count, 0) as "warningCount"
     from deployments d join maintenance_items i using (item_id)
     left join tenants t on t.tenant_id = d.tenant_id
     left join counts c using (deployment_id) left join held h using (deployment_id) left join warned w using (deployment_id)
-    where ${wanted}::text[] is null or d.name = any (${wanted}::text[])
+    where (${named}::text[] is null or d.name = any (${named}::text[]))
+      and (${identified}::uuid[] is null or d.deployment_id = any (${identified}::uuid[]))
     order by d.name`.execute(db)
   return rows
 }
 
-/** Where one deployment wins, tenant by tenant. */
+export interface TenantOfDeployment {
+  tenantId: string
+  tenant: string
+  persons: number
+  /** All that get it, be it through their primary users. */
+  computers: number
+}
+
+/** Where one deployment wins, tenant by tenant, those with the most first. */
 export async function targetsByTenant(
   db: Kysely<Database>,
   deploymentId: string,
-): Promise<{ tenantId: string; tenant: string; persons: number; computers: number }[]> {
-  const { rows } = await sql<{ tenantId: string; tenant: string; persons: number; computers: number }>`
-    select t.tenant_id as "tenantId", t.name as tenant, count(*) filter (where x.subject_kind = 'person') as persons,
-      count(*) filter (where x.subject_kind = 'computer') as computers
-    from deployment_targets x join tenants t using (tenant_id) where x.deployment_id = ${deploymentId}
-    group by t.tenant_id, t.name order by count(*) desc, t.name`.execute(db)
+): Promise<TenantOfDeployment[]> {
+  const { rows } = await sql<TenantOfDeployment>`
+    with counted as (
+      select x.tenant_id, count(*) as persons, 0 as computers from deployment_targets x
+      where x.deployment_id = ${deploymentId} and x.subject_kind = 'person' group by x.tenant_id
+      union all
+      -- By its item, so that each computer is two look-ups and not all that it gets.
+      select c.tenant_id, 0, count(*) from deployments d join computer_targets c using (item_id)
+      where d.deployment_id = ${deploymentId} and c.deployment_id = d.deployment_id group by c.tenant_id
+    )
+    select t.tenant_id as "tenantId", t.name as tenant, sum(c.persons)::int as persons, sum(c.computers)::int as computers
+    from counted c join tenants t using (tenant_id)
+    group by t.tenant_id, t.name order by sum(c.persons + c.computers) desc, t.name, t.tenant_id`.execute(db)
   return rows
 }

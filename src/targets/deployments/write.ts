@@ -41,15 +41,14 @@ export async function removeDeployments(trx: Transaction<Database>, names: reado
 
 /** Makes items that are not there; answers the ids of all by name. */
 async function writeItems(trx: Transaction<Database>, plan: DeploymentPlan): Promise<Map<string, string>> {
-  const wanted = plan.items.map(({ name, kind }) => ({ name, kind }))
+  const wanted = JSON.stringify(plan.items.map(({ name, kind }) => ({ name, kind })))
+  const columns = sql`jsonb_to_recordset(${wanted}::jsonb) as w (name text, kind text)`
+  await sql`
+    insert into maintenance_items (name, kind) select w.name, w.kind from ${columns} order by lower(w.name)
+    on conflict (lower(name)) do nothing`.execute(trx)
+  // A statement of its own sees what another transaction has made meanwhile.
   const { rows } = await sql<{ name: string; item_id: string }>`
-    with wanted as (select * from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as x(name text, kind text)), made as (
-      insert into maintenance_items (name, kind) select name, kind from wanted on conflict (lower(name)) do nothing
-      returning name, item_id
-    )
-    select name, item_id from made
-    union
-    select w.name, i.item_id from wanted w join maintenance_items i on lower(i.name) = lower(w.name)`.execute(
+    select w.name, i.item_id from ${columns} join maintenance_items i on lower(i.name) = lower(w.name)`.execute(
     trx,
   )
   return new Map(rows.map((row) => [row.name, row.item_id]))

@@ -23,6 +23,9 @@ const current = sql`came as (
       select t.* from came join deployment_targets t using (subject_id, item_id)
     )`
 
+/** What operators changed. Hashed once: asked of each change anew it would be a scan for each of millions. */
+const chosen = sql`select d.family_id, d.id from resolving_dirt d where d.deliberate and d.id is not null`
+
 /**
  * Compares what is wanted with what is there. In resolving_changes: assigned, changed, unassigned, moved (to another
  * tenant of the family or beyond), and reworded (only the reason is another one: no change for any reader).
@@ -76,9 +79,8 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
         else '{"by": "gone"}'
       end,
       n.before, n.after, n.tenant_before, n.deployment_before, n.deployment_id,
-      f.deliberate or exists (
-        select from resolving_dirt d
-        where d.family_id = f.family_id and d.deliberate and d.id in (n.deployment_before, n.deployment_id))
+      f.deliberate or coalesce((f.family_id, n.deployment_before) in (${chosen}), false)
+        or coalesce((f.family_id, n.deployment_id) in (${chosen}), false)
     from named n join resolving_families f on f.family_id = coalesce(n.family_id, n.family_before)`.execute(
     trx,
   )
