@@ -1,4 +1,4 @@
-import type { Command, Option } from 'commander'
+import { Option, type Command } from 'commander'
 import type { LinkOptions } from '../cli/links.ts'
 import type { Perform } from './program.ts'
 
@@ -37,6 +37,35 @@ export function addLinkCommands(program: Command, perform: Perform, json: () => 
       perform(options.json, async (context) =>
         (await import('../cli/tenants.ts')).showTenantCommand(context, text),
       ),
+    )
+
+  tenants
+    .command('set')
+    .description(
+      'Set whether cross-tenant deployments reach a tenant, and its parent, whose deployments come down to it. Shows whom that gives and takes what; does it with --yes.',
+    )
+    .argument('<tenant>', tenant)
+    .addOption(
+      new Option('--cross-tenant <yes-or-no>', 'whether cross-tenant deployments reach it').choices([
+        'yes',
+        'no',
+      ]),
+    )
+    .option('--parent <tenant>', 'the tenant above it, or none')
+    .option('--yes', 'do it', false)
+    .addOption(json())
+    .action(
+      (
+        text: string,
+        options: { crossTenant?: 'yes' | 'no'; parent?: string; yes: boolean; json: boolean },
+        command: Command,
+      ) => {
+        if (options.crossTenant === undefined && options.parent === undefined)
+          command.error('error: give --cross-tenant or --parent', { exitCode: 2 })
+        return perform(options.json, async (context) =>
+          (await import('../cli/tenant-rules.ts')).setRules(context, text, options),
+        )
+      },
     )
 
   const collect = (value: string, before: string[]) => [...before, value]

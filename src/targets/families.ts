@@ -46,5 +46,7 @@ export async function lockFamilies(trx: Transaction<Database>, familyIds: readon
 
 /** Waits for all resolutions and keeps others out: for whoever changes deployments. */
 export async function lockDeployments(trx: Transaction<Database>): Promise<void> {
+  // A first resolution of many tenants takes longer than our connections wait for a lock otherwise.
+  await sql`set local lock_timeout = '10min'`.execute(trx)
   await sql`select pg_advisory_xact_lock(${deploymentsLock})`.execute(trx)
 }

@@ -1,11 +1,8 @@
-import type { Transaction } from 'kysely'
 import { audit } from '../../db/audit.ts'
-import type { Database } from '../../db/tables.ts'
 import { EntraSyncError } from '../../errors.ts'
 import type { TargetContext } from '../context.ts'
-import { changeDeliberately } from '../deliberate.ts'
-import { noteComputers } from '../effect-rows.ts'
-import { noEffect, readEffect, type Effect } from '../effect.ts'
+import { changeWithEffect, type ChangeOptions } from '../change-with-effect.ts'
+import { noEffect, type Effect } from '../effect.ts'
 import { resolveReferences } from '../files/resolve.ts'
 import type { FileProblem, ParsedFile, ResolvedFile } from '../files/types.ts'
 import { isEmptyPlan, planDeployments, readDeployments, type DeploymentPlan } from './plan.ts'
@@ -16,14 +13,6 @@ export interface Applied {
   problems: FileProblem[]
   /** Null = the file has errors: nothing of it is done. */
   done: { plan: DeploymentPlan; effect: Effect } | null
-}
-
-export interface ChangeOptions {
-  /** False = only told: all of it is taken back. */
-  keep: boolean
-  actor: string
-  /** Tenants, the most changed first, that the effect names samples of. */
-  sampledTenants: number
 }
 
 /**
@@ -46,7 +35,7 @@ export async function applyFile(
     return { problems: first.problems, done: { plan: firstPlan, effect: noEffect() } }
 
   const found: { file: ResolvedFile; plan: DeploymentPlan | null } = { file: first, plan: null }
-  const effect = await changed(context, options, 'deployments applied', async (trx) => {
+  const effect = await changeWithEffect(context, options, 'deployments applied', async (trx) => {
     found.file = await resolveReferences(trx, parsed)
     if (hasErrors(found.file)) return false
     found.plan = await plan(found.file, trx)
@@ -68,7 +57,7 @@ export async function removeByName(
   names: readonly string[],
   options: ChangeOptions,
 ): Promise<Effect> {
-  const effect = await changed(context, options, 'deployments removed', async (trx) => {
+  const effect = await changeWithEffect(context, options, 'deployments removed', async (trx) => {
     const found = new Set((await readDeployments(trx, names)).map(({ name }) => name))
     const missing = names.filter((name) => !found.has(name))
     if (missing.length > 0) {
@@ -82,29 +71,6 @@ export async function removeByName(
     return true
   })
   return effect ?? noEffect()
-}
-
-/** What `write` does to the targets; null = it answered false, and everything is as it was. */
-async function changed(
-  context: TargetContext,
-  { keep, sampledTenants }: ChangeOptions,
-  trigger: string,
-  write: (trx: Transaction<Database>) => Promise<boolean>,
-): Promise<Effect | null> {
-  let effect: Effect | null = null
-  let written = false
-  await changeDeliberately(context, {
-    trigger,
-    keep,
-    async write(trx) {
-      written = await write(trx)
-    },
-    beforeApply: noteComputers,
-    async afterApply(trx) {
-      effect = await readEffect(trx, sampledTenants)
-    },
-  })
-  return written ? effect : null
 }
 
 function hasErrors({ problems }: ResolvedFile): boolean {
