@@ -4,7 +4,8 @@ import { afterEach, expect, test } from 'vitest'
 import type { Database } from '../../src/db/tables.ts'
 import { createLog } from '../../src/log.ts'
 import { changeDeliberately } from '../../src/targets/deliberate.ts'
-import { noteComputers, readEffect, type Effect } from '../../src/targets/effect.ts'
+import { readEffect, type Effect } from '../../src/targets/effect.ts'
+import { noteComputers } from '../../src/targets/effect-rows.ts'
 import { resolveTargets } from '../../src/targets/resolve.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
 import { anyChange, deployment, make, makeEstate, type Change } from './changes.ts'
@@ -41,7 +42,7 @@ async function change(db: Kysely<Database>, changes: readonly Change[], keep: bo
           select tenant_id, tenant_before, subject_id, item_id, change, reason, before, after from resolving_changes
           where change <> 'reworded' order by subject_id, item_id`.execute(trx)
         told.changes = rows
-        told.effect = await readEffect(trx)
+        told.effect = await readEffect(trx, 100)
       },
     },
   )
