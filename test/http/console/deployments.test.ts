@@ -41,13 +41,11 @@ test('a viewer finds a deployment with a warning and sees where it wins, names o
   await page.getByRole('button', { name: 'Search' }).click()
   expect(await page.getByRole('link', { name: `All ${hostile}` }).count()).toBe(0)
   await page.getByText(`${hostile}: 2 groups are named Engineering: all of them count.`).waitFor()
-  await page.screenshot({ path: '/tmp/shot-list.png' })
   await page.getByRole('link', { name: 'AutoCAD for engineers' }).click()
   await page.getByRole('heading', { name: 'AutoCAD for engineers' }).waitFor()
   await page.getByText('AutoCAD 2022 installed').waitFor()
   await page.getByRole('row', { name: 'Contoso 2 1' }).waitFor()
   await page.getByRole('row', { name: `${hostile} 1 0` }).waitFor()
-  await page.screenshot({ path: '/tmp/shot-one.png', fullPage: true })
 
   // The warning ends with what it warns of.
   await sql`update groups set deleted_at = now() where object_id = ${twin}`.execute(db)

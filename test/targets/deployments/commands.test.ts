@@ -228,10 +228,8 @@ describe('apply', () => {
     const ended = await Promise.all([world.run('apply', file, '--yes'), world.run('apply', other, '--yes')])
     expect(ended.map(({ code }) => code)).toEqual([0, 0])
     // Whoever came second made its plan anew on what the first had written.
-    expect(ended.map(({ stdout }) => /(\d) added, (\d) changed/.exec(stdout)?.slice(1)).toSorted()).toEqual([
-      ['0', '2'],
-      ['2', '0'],
-    ])
+    const done = ended.map(({ stdout }) => /\d added, \d changed/.exec(stdout)?.[0])
+    expect(new Set(done)).toEqual(new Set(['2 added, 0 changed', '0 added, 2 changed']))
     expect(await targets(world)).toHaveLength(5)
   })
 
