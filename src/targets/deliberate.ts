@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import type { TargetContext } from './context.ts'
 import { dirtyFamilies, lockDeployments } from './families.ts'
@@ -29,6 +29,8 @@ export async function changeDeliberately(
   const trx = await context.db.startTransaction().execute()
   try {
     await lockDeployments(trx)
+    // A deployment to everybody of a thousand tenants is a long statement, and nobody else waits for it but resolutions.
+    await sql`set local statement_timeout = '30min'`.execute(trx)
     const before = await dirtyFamilies(trx)
     if (before.length > 0) await resolveFamilies(trx, context, before, { trigger: change.trigger })
     await change.write(trx)

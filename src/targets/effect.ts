@@ -128,7 +128,7 @@ async function readFrozen(trx: Transaction<Database>): Promise<Effect['frozen']>
     select distinct t.name as tenant, s.frozen as why
     from target_family_status s join tenant_families f using (family_id) join tenants t using (tenant_id)
     where s.frozen is not null and exists (
-      select from target_dirt d where d.family_id = s.family_id and d.kind = 'deployment' and d.at = now())
+      select from target_dirt d where d.family_id = s.family_id and d.deliberate and d.at = now())
     order by 2, 1`.execute(trx)
   return rows
 }

@@ -17,7 +17,12 @@ export interface ListedComputer {
 /** Computers of one tenant or of all, by name. `search`: part of the name or of the primary user. */
 export async function listComputers(
   db: Kysely<Database>,
-  filter: { tenantId?: string | null; search?: string | null; limit: number },
+  filter: {
+    tenantId?: string | null | undefined
+    search?: string | null | undefined
+    limit: number
+    offset?: number
+  },
 ): Promise<ListedComputer[]> {
   const { rows } = await sql<ListedComputer>`
     select c.computer_id as "computerId", c.name, t.name as tenant, c.primary_user_principal_name as "primaryUser",
@@ -34,7 +39,9 @@ export async function listComputers(
     where (${filter.tenantId ?? null}::uuid is null or c.tenant_id = ${filter.tenantId ?? null})
       and (${filter.search ?? null}::text is null
         or position(lower(${filter.search ?? null}) in lower(c.name || ' ' || coalesce(c.primary_user_principal_name, ''))) > 0)
-    order by t.name, lower(c.name), c.computer_id limit ${filter.limit}`.execute(db)
+    order by t.name, lower(c.name), c.computer_id limit ${filter.limit} offset ${filter.offset ?? 0}`.execute(
+    db,
+  )
   return rows
 }
 
@@ -56,7 +63,13 @@ export interface ListedPerson {
 /** Live persons of one tenant or of all, by name. `search`: part of the name, UPN or mail; `tag`: case-blind. */
 export async function listPersons(
   db: Kysely<Database>,
-  filter: { tenantId?: string | null; search?: string | null; tag?: string | null; limit: number },
+  filter: {
+    tenantId?: string | null | undefined
+    search?: string | null | undefined
+    tag?: string | null | undefined
+    limit: number
+    offset?: number
+  },
 ): Promise<ListedPerson[]> {
   const { rows } = await sql<ListedPerson>`
     select p.person_id as "personId", p.display_name as name, p.user_principal_name as "userPrincipalName", t.name as tenant,
@@ -69,7 +82,7 @@ export async function listPersons(
       and (${filter.tag ?? null}::text is null or exists (select from unnest(p.tags) tag where lower(tag) = lower(${filter.tag ?? null})))
       and (${filter.search ?? null}::text is null or position(lower(${filter.search ?? null})
         in lower(coalesce(p.display_name, '') || ' ' || coalesce(p.user_principal_name, '') || ' ' || coalesce(p.mail, ''))) > 0)
-    order by t.name, lower(coalesce(p.display_name, p.user_principal_name)), p.person_id limit ${filter.limit}`.execute(
+    order by t.name, lower(coalesce(p.display_name, p.user_principal_name)), p.person_id limit ${filter.limit} offset ${filter.offset ?? 0}`.execute(
     db,
   )
   return rows

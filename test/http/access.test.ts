@@ -173,6 +173,7 @@ describe('roles', () => {
       const body = (await seen.json()) as { queues: { name: string; readOnlyMode: boolean }[] }
       expect(body.queues.map(({ name, readOnlyMode }) => [name, readOnlyMode])).toEqual([
         ['sync', true],
+        ['targets', true],
         ['control', true],
       ])
       for (const { method, path } of boardRoutes({

@@ -191,7 +191,8 @@ describe.each(backends)('targets on %s', (backend) => {
       await sql`select f.family_id, failures, code, retry_at > now() as rests from target_failures f`.execute(
         db(),
       )
-    expect(rows).toEqual([{ family_id: contoso, failures: 1, code: 'postgres_22012', rests: true }])
+    // The wake-up at the end of the sync may have tried it as well.
+    expect(rows).toMatchObject([{ family_id: contoso, code: 'postgres_22012', rests: true }])
     const others = await sql`select from target_families where family_id = ${partner}`.execute(db())
     expect(others.rows).toHaveLength(1)
     expect((await engine.tick()).families).toBe(0)

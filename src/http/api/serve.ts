@@ -6,6 +6,7 @@ import { statusOf } from '../failure-status.ts'
 import { consentRoutes } from './consent.ts'
 import { customerRoutes } from './customers.ts'
 import { deploymentRoutes } from './deployments.ts'
+import { directoryRoutes } from './directory.ts'
 import { entitlementRoutes } from './entitlements.ts'
 import { entraTenantRoutes } from './entra-tenants.ts'
 import { offboardRoutes } from './offboard.ts'
@@ -31,6 +32,7 @@ export const apiRoutes: readonly Route[] = [
   ...preconsentRoutes,
   ...offboardRoutes,
   ...deploymentRoutes,
+  ...directoryRoutes,
   ...entitlementRoutes,
   ...targetChangeRoutes,
   ...recordRoutes,

@@ -14,12 +14,14 @@ import { createFlashes, type Flash } from './flashes.ts'
 import { addLevelForms } from './level-forms.ts'
 import { addOffboardPage } from './offboard.ts'
 import { addOverview } from './overview.ts'
+import { addPersonsPages } from './persons.ts'
 import { addPreconsentPage } from './preconsent.ts'
 import { addProblemsPage } from './problems.ts'
 import { shell } from './shell.ts'
 import { addStylesheet } from './stylesheet.ts'
 import { addTenantPage } from './tenant.ts'
 import { addTenantsPage } from './tenants.ts'
+import { addWhyPages } from './why.ts'
 
 /** The pages for people. Everything on them is made by the server; they need no script. */
 export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
@@ -70,6 +72,8 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
   addTenantsPage(console)
   addTenantPage(console)
   addDeploymentPages(console)
+  addPersonsPages(console)
+  addWhyPages(console)
   addProblemsPage(console)
   addAuditPage(console)
 }

@@ -19,6 +19,8 @@ const entries = [
   ['/preconsent', 'Pre-consent'],
   ['/tenants', 'Tenants'],
   ['/deployments', 'Deployments'],
+  ['/persons', 'Persons'],
+  ['/computers', 'Computers'],
   ['/problems', 'Problems'],
   ['/audit', 'Audit log'],
   ['/queues', 'Queues'],

@@ -49,9 +49,13 @@ export async function listDeployments(
   const identified = ids === undefined ? null : [...ids]
   const { rows } = await sql<ListedDeployment>`
     with counts as (
-      select deployment_id, count(*) filter (where subject_kind = 'person') as persons,
-        count(*) filter (where subject_kind = 'computer') as computers, count(distinct tenant_id) as tenants
-      from deployment_targets group by deployment_id
+      -- By tenant first: that is hashed, and a million targets need not be sorted to count their tenants.
+      select deployment_id, sum(persons)::int as persons, sum(computers)::int as computers, count(*) as tenants
+      from (
+        select deployment_id, tenant_id, count(*) filter (where subject_kind = 'person') as persons,
+          count(*) filter (where subject_kind = 'computer') as computers
+        from deployment_targets group by deployment_id, tenant_id
+      ) of_tenant group by deployment_id
     ), held as (
       select h.deployment_id, count(*) as held from (
         select coalesce(o.deployment_id, (i.wanted ->> 'deployment_id')::uuid, t.deployment_id) as deployment_id
@@ -113,8 +117,10 @@ export async function targetsByTenant(
       where x.deployment_id = ${deploymentId} and x.subject_kind = 'person' group by x.tenant_id
       union all
       -- By its item, so that each computer is two look-ups and not all that it gets.
-      select c.tenant_id, 0, count(*) from deployments d join computer_targets c using (item_id)
-      where d.deployment_id = ${deploymentId} and c.deployment_id = d.deployment_id group by c.tenant_id
+      select c.tenant_id, 0, count(*) from computer_targets c
+      where c.item_id = (select d.item_id from deployments d where d.deployment_id = ${deploymentId})
+        and c.deployment_id = ${deploymentId}
+      group by c.tenant_id
     )
     select t.tenant_id as "tenantId", t.name as tenant, sum(c.persons)::int as persons, sum(c.computers)::int as computers
     from counted c join tenants t using (tenant_id)
