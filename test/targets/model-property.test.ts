@@ -97,3 +97,57 @@ test('whatever happens, what stands is what the model wants, on persons, on comp
   )
   expect(compared).toBeGreaterThan(100)
 }, 600_000)
+
+test('what is held stays as it was, whatever is not held is what the model wants, and the limit is kept over the day', async () => {
+  const small = { holdMin: 2, holdPercent: 20, holdMax: 5 }
+  let held = 0
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(deployed, { minLength: 6, maxLength: 12 }),
+      fc.array(directoryEvent, { minLength: 15, maxLength: 30 }),
+      fc.array(fc.array(directoryEvent, { minLength: 1, maxLength: 4 }), { minLength: 8, maxLength: 14 }),
+      async (deployments, beginnings, steps) => {
+        const db = await estate()
+        const happen = (events: readonly Event[]) =>
+          run(
+            db,
+            events.flatMap((event) => event.run),
+          )
+        await happen([...deployments, ...beginnings])
+        for (const step of [[], ...steps]) {
+          await happen(step)
+          const facts = await loadFacts(db)
+          const wanted = wantedBy(facts, graceMs)
+          const { failed } = await resolveTargets(
+            { db, guard: small, licenseGraceMs: graceMs, log },
+            { trigger: 'test' },
+          )
+          expect(failed).toEqual([])
+          const kept = await heldKeys(db)
+          held += kept.size
+          const before = byKey(facts.standing)
+          const after = byKey(await loadStanding(db))
+          for (const key of new Set([...before.keys(), ...after.keys(), ...wanted.keys(), ...kept])) {
+            expect([key, after.get(key)]).toEqual([key, (kept.has(key) ? before : wanted).get(key)])
+            // A hold of what is as it should be has withdrawn itself.
+            if (kept.has(key)) expect([key, before.get(key)]).not.toEqual([key, wanted.get(key)])
+          }
+          expect(await replayed(db)).toEqual(inFeed(after))
+        }
+        const { rows: over } = await sql`
+          select tenant_id, change, count(*) from target_changes where not deliberate and change <> 'changed' and reason ->> 'by' <> 'moved'
+          group by tenant_id, change having count(*) > ${small.holdMax}`.execute(db)
+        expect(over).toEqual([])
+      },
+    ),
+    { numRuns, endOnFailure: process.env['MODEL_SHRINK'] === undefined },
+  )
+  expect(held).toBeGreaterThan(0)
+}, 600_000)
+
+async function heldKeys(db: Kysely<Database>): Promise<Set<string>> {
+  const { rows } = await sql<{ key: string }>`
+    select i.key[1] || ' ' || i.key[2] as key from holds h join hold_items i using (hold_id)
+    where h.kind = 'target' and h.status = 'open'`.execute(db)
+  return new Set(rows.map(({ key }) => key))
+}

@@ -72,15 +72,19 @@ function reachOf(
     if (!deployment.enabled) return null
     if (distanceOf(facts, subject, deployment) === null) return null
     if (isGone(facts, subject, deployment)) {
+      const family = subject.entra ?? subject.tenant
       const kept = facts.standing.find(
         (one) =>
+          one.family_id === family &&
           one.subject_id === subject.id &&
           one.item_id === deployment.item_id &&
           one.deployment_id === deployment.deployment_id,
       )
+      // It keeps whom it has; what they get of it is an operator's word.
+      const { scope, version, desired_state, enforcement } = deployment
       return kept === undefined
         ? null
-        : { ...kept, tenant_id: subject.tenant, family_id: subject.entra ?? subject.tenant }
+        : { ...kept, tenant_id: subject.tenant, scope, version, desired_state, enforcement }
     }
     const reason = find(target, subject, deployment)
     if (reason === null) return null
