@@ -3,24 +3,26 @@ import type { Database } from '../../db/tables.ts'
 import { analyze } from './tables.ts'
 
 /**
- * Targets that are there, as far as this resolution decides on them; each once. A computer that has come from another
- * family is found by its id.
+ * Targets that are there, as far as this resolution decides on them; each once, with the family that decides. A computer
+ * that has come from another family is found by its id.
  */
 const current = sql`came as (
-      select s.subject_id, t.item_id from resolving_subjects s join deployment_targets t using (subject_id)
+      select s.subject_id, t.item_id, s.family_id as decided_in
+      from resolving_subjects s join deployment_targets t using (subject_id)
       where s.kind = 'computer' and t.family_id <> s.family_id
+        and (s.whole or (s.family_id, t.item_id) in (select family_id, item_id from resolving_items))
     ), current as (
-      select t.* from deployment_targets t join resolving_families f using (family_id)
+      select t.*, t.family_id as decided_in from deployment_targets t join resolving_families f using (family_id)
       where f.whole and (t.subject_kind = 'person' or t.subject_id not in (select subject_id from came))
       union all
-      select t.* from resolving_scope s join resolving_families f using (family_id)
+      select t.*, t.family_id from resolving_scope s join resolving_families f using (family_id)
       join deployment_targets t using (subject_id, family_id) where not f.whole
       union all
-      select t.* from resolving_items i join deployment_targets t using (family_id, item_id)
+      select t.*, t.family_id from resolving_items i join deployment_targets t using (family_id, item_id)
       where t.subject_id not in (select subject_id from resolving_scope)
         and (t.subject_kind = 'person' or t.subject_id not in (select subject_id from came))
       union all
-      select t.* from came join deployment_targets t using (subject_id, item_id)
+      select t.*, c.decided_in from came c join deployment_targets t using (subject_id, item_id)
     )`
 
 /** What operators changed. Hashed once: asked of each change anew it would be a scan for each of millions. */
@@ -42,7 +44,7 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
       left join resolving_reasons k on k.ref = (w.best & 4294967295)::int
     ), compared as materialized (
       -- Only what differs: the texts of the change are not made for hundreds of thousands of rows that are as they were.
-      select w.*, c.tenant_id as tenant_before, c.family_id as family_before, c.subject_kind as kind_before,
+      select w.*, coalesce(w.family_id, c.decided_in) as decided_in, c.tenant_id as tenant_before, c.family_id as family_before, c.subject_kind as kind_before,
         c.deployment_id as deployment_before, c.scope as scope_before, c.version as version_before,
         c.desired_state as desired_state_before, c.enforcement as enforcement_before, c.reason as reason_before,
         coalesce(w.subject_id, c.subject_id) as subject, coalesce(w.item_id, c.item_id) as item
@@ -64,13 +66,13 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
         case when x.tenant_id is not null then jsonb_build_object('deployment_id', x.deployment_id, 'scope', x.scope,
           'version', x.version, 'desired_state', x.desired_state, 'enforcement', x.enforcement) end as after
       from compared x
-      -- A computer of another family by now: assigned or unassigned there.
+      -- A computer of another family by now: that one decides.
       where x.tenant_id is not null or not exists (
         select from computers c join tenant_families f using (tenant_id)
-        where c.computer_id = x.subject and x.kind_before = 'computer' and f.family_id <> x.family_before)
+        where c.computer_id = x.subject and x.kind_before = 'computer' and f.family_id <> x.decided_in)
     )
     insert into resolving_changes
-    select coalesce(n.tenant_id, n.tenant_before), coalesce(n.family_id, n.family_before), coalesce(n.kind, n.kind_before),
+    select coalesce(n.tenant_id, n.tenant_before), n.decided_in, coalesce(n.kind, n.kind_before),
       n.subject, n.item, n.change,
       case
         when n.change <> 'unassigned' then coalesce(n.reason, n.reason_before)
@@ -81,9 +83,7 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
       n.before, n.after, n.tenant_before, n.deployment_before, n.deployment_id,
       f.deliberate or coalesce((f.family_id, n.deployment_before) in (${chosen}), false)
         or coalesce((f.family_id, n.deployment_id) in (${chosen}), false)
-    from named n join resolving_families f on f.family_id = coalesce(n.family_id, n.family_before)`.execute(
-    trx,
-  )
+    from named n join resolving_families f on f.family_id = n.decided_in`.execute(trx)
   await analyze(trx, 'resolving_changes')
 }
 

@@ -57,7 +57,10 @@ async function findScope(trx: Transaction<Database>): Promise<void> {
       join group_members m on m.entra_tenant_id = o.family_id and m.group_id = o.object_id
     )
     insert into resolving_scope
-    select id, family_id from dirt where kind = 'subject'
+    -- A computer that has come from another family of this batch is dirty in both: the one that it is in now decides.
+    select d.id, d.family_id from dirt d where d.kind = 'subject' and not exists (
+      select from computers c join resolving_tenants t using (tenant_id)
+      where c.computer_id = d.id and t.family_id <> d.family_id)
     union
     select p.person_id, o.family_id from objects o
     join persons p on p.entra_tenant_id = o.family_id and p.object_id = o.object_id
