@@ -29,6 +29,17 @@ const current = sql`came as (
 const chosen = sql`select d.family_id, d.id from resolving_dirt d where d.deliberate and d.id is not null`
 
 /**
+ * A link, a parent or a flag makes all of a family deliberate; what was held before, and the act has no part in, it does
+ * not let through: the person is where it was and the deployment reaches its tenant as before.
+ */
+const isHeldBefore = sql`exists (
+        select from hold_items h join holds o using (hold_id)
+        join resolving_subjects s on s.subject_id = h.key[1] and s.tenant_id = coalesce(n.tenant_before, n.tenant_id)
+        where h.kind = 'target' and h.key = array[n.subject, n.item] and h.wanted is not distinct from n.after
+          and (o.status = 'open' or (o.status = 'rejected' and o.closed_at > now() - interval '30 days'))
+          and (n.deployment_before is null or (s.tenant_id, n.deployment_before) in (select tenant_id, deployment_id from resolving_deployments)))`
+
+/**
  * Compares what is wanted with what is there. In resolving_changes: assigned, changed, unassigned, moved (to another
  * tenant of the family or beyond), and reworded (only the reason is another one: no change for any reader).
  * `deliberate`: follows from an operator's act, or is a family's first resolution.
@@ -81,7 +92,7 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
         else '{"by": "gone"}'
       end,
       n.before, n.after, n.tenant_before, n.deployment_before, n.deployment_id,
-      f.deliberate or coalesce((f.family_id, n.deployment_before) in (${chosen}), false)
+      f.deliberate and (f.first or not ${isHeldBefore}) or coalesce((f.family_id, n.deployment_before) in (${chosen}), false)
         or coalesce((f.family_id, n.deployment_id) in (${chosen}), false)
     from named n join resolving_families f on f.family_id = n.decided_in`.execute(trx)
   await analyze(trx, 'resolving_changes')
