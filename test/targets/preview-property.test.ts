@@ -8,11 +8,13 @@ import { readEffect, type Effect } from '../../src/targets/effect.ts'
 import { noteComputers } from '../../src/targets/effect-rows.ts'
 import { resolveTargets } from '../../src/targets/resolve.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
-import { anyChange, deployment, make, makeEstate, type Change } from './changes.ts'
-import { loadWorld, wantedTargets } from './oracle.ts'
+import { makeEstate, run } from './model/estate.ts'
+import { anyEvent, deployed, directoryEvent, type Event } from './model/events.ts'
+import { keyOf, loadFacts, loadStanding } from './model/facts.ts'
+import { wantedBy } from './model/model.ts'
 
 const graceMs = 30 * 86_400_000
-const runs = Number(process.env['TARGET_RUNS'] ?? 10)
+const runs = Number(process.env['TARGET_RUNS'] ?? 8)
 const log = createLog({ level: 'silent', pretty: false })
 const guard = { holdMin: 1_000_000, holdPercent: 100, holdMax: 1_000_000 }
 
@@ -26,16 +28,20 @@ interface Told {
   effect: Effect
 }
 
-async function change(db: Kysely<Database>, changes: readonly Change[], keep: boolean): Promise<Told> {
+const happen = (db: Kysely<Database>, events: readonly Event[]): Promise<void> =>
+  run(
+    db,
+    events.flatMap((event) => event.run),
+  )
+
+async function change(db: Kysely<Database>, changes: readonly Event[], keep: boolean): Promise<Told> {
   const told: { changes?: unknown[]; effect?: Effect } = {}
   await changeDeliberately(
     { db, guard, licenseGraceMs: graceMs, log },
     {
       trigger: 'test',
       keep,
-      write: async (trx) => {
-        for (const one of changes) await make(trx, one)
-      },
+      write: (trx) => happen(trx, changes),
       beforeApply: noteComputers,
       afterApply: async (trx: Transaction<Database>) => {
         const { rows } = await sql`
@@ -71,30 +77,37 @@ async function everything(db: Kysely<Database>): Promise<unknown> {
 test('a preview tells exactly what applying it does, and leaves nothing behind', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.oneof(deployment, anyChange), { minLength: 6, maxLength: 20 }),
-      fc.array(deployment, { minLength: 1, maxLength: 5 }),
-      fc.array(anyChange, { maxLength: 2 }),
-      async (history, changes, late) => {
+      fc.array(deployed, { minLength: 3, maxLength: 8 }),
+      fc.array(anyEvent, { minLength: 10, maxLength: 25 }),
+      fc.array(deployed, { minLength: 1, maxLength: 5 }),
+      fc.array(directoryEvent, { maxLength: 2 }),
+      async (deployments, history, changes, late) => {
         const database = await testDatabase()
         open.push(database)
         const { db } = database
         await makeEstate(db)
-        for (const one of history) await make(db, one)
-        await resolveTargets({ db, guard, licenseGraceMs: graceMs, log }, { trigger: 'test' })
+        await happen(db, [...deployments, ...history])
+        const context = { db, guard, licenseGraceMs: graceMs, log }
+        await resolveTargets(context, { trigger: 'test' })
         // Something may be waiting to be resolved when the preview is asked for.
-        for (const one of late) await make(db, one)
+        await happen(db, late)
         const before = await everything(db)
         const preview = await change(db, changes, false)
         expect(await everything(db)).toEqual(before)
         const applied = await change(db, changes, true)
         expect(applied.changes).toEqual(preview.changes)
         expect(applied.effect).toEqual(preview.effect)
-        const targets = await sql<{ subject_id: string; item_id: string; deployment_id: string }>`
-          select subject_id, item_id, deployment_id from deployment_targets`.execute(db)
-        const wanted = wantedTargets(await loadWorld(db), graceMs)
-        expect(
-          new Map(targets.rows.map((row) => [`${row.subject_id} ${row.item_id}`, row.deployment_id])),
-        ).toEqual(new Map([...wanted].map(([key, row]) => [key, row.deployment_id])))
+        const wanted = wantedBy(await loadFacts(db), graceMs)
+        expect(new Map((await loadStanding(db)).map((target) => [keyOf(target), target]))).toEqual(wanted)
+
+        // Resolved whole, nothing is found that the dirt had missed.
+        const feed = () => db.selectFrom('target_feed').selectAll().execute()
+        const then = await feed()
+        await sql`insert into target_dirt (family_id, kind) select distinct family_id, 'all' from tenant_families`.execute(
+          db,
+        )
+        await resolveTargets(context, { trigger: 'test' })
+        expect(await feed()).toEqual(then)
       },
     ),
     { numRuns: runs },

@@ -1,3 +1,4 @@
+import { types } from '../precedence.ts'
 import type { Candidate } from './read.ts'
 import type { Subject } from './subject.ts'
 
@@ -16,20 +17,6 @@ export type Verdict =
   | { is: 'kept_others' }
 
 export type Judged = Candidate & { verdict: Verdict }
-
-const places = { individual: 0, single_tenant: 1, cross_tenant: 2 }
-const types = {
-  computer: 1,
-  person: 2,
-  tag: 3,
-  team: 4,
-  group: 4,
-  group_name: 5,
-  license: 6,
-  app_entitlement: 7,
-  everyone: 8,
-}
-const states = { ignored: 0, uninstalled: 1, installed: 2, update_if_found: 3 }
 
 /** Says of each deployment what becomes of it. The winners are the resolver's: the smallest precedence of each item. */
 export function judge(
@@ -84,11 +71,11 @@ function whyNotForTenant(
 
 /** The first rule in which two deployments differ: the one that decided between them. */
 export function ruleBetween(winner: Candidate, loser: Candidate): Rule {
-  if (places[winner.scope] !== places[loser.scope]) return 'scope'
+  if (winner.scope !== loser.scope) return 'scope'
   if (winner.distance !== loser.distance) return 'nearer_tenant'
   if (types[winner.targetType] !== types[loser.targetType]) return 'target_type'
   if (winner.rank !== loser.rank) return 'rank'
-  if (states[winner.desiredState] !== states[loser.desiredState]) return 'desired_state'
+  if (winner.desiredState !== loser.desiredState) return 'desired_state'
   if (winner.createdAt.getTime() !== loser.createdAt.getTime()) return 'newer'
   return 'id'
 }

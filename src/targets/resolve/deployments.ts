@@ -1,21 +1,7 @@
 import { sql, type Transaction } from 'kysely'
 import type { Database } from '../../db/tables.ts'
+import { scopes, states, types } from '../precedence.ts'
 import { analyze } from './tables.ts'
-
-const scopes = ['individual', 'single_tenant', 'cross_tenant']
-// Of one rank: a Team is a group.
-const types = {
-  computer: 1,
-  person: 2,
-  tag: 3,
-  team: 4,
-  group: 4,
-  group_name: 5,
-  license: 6,
-  app_entitlement: 7,
-  everyone: 8,
-}
-const states = ['ignored', 'uninstalled', 'installed', 'update_if_found']
 
 const columns = sql.raw(
   ['deployment_id', 'item_id', 'scope', 'target_type', 'rank', 'desired_state', 'created_at', 'filters']
@@ -60,8 +46,8 @@ export async function findDeployments(trx: Transaction<Database>): Promise<void>
     )
     insert into resolving_deployments
     select h.tenant_id, h.family_id, h.deployment_id, h.item_id,
-      row_number() over (partition by h.tenant_id order by array_position(${scopes}::text[], h.scope), h.distance,
-        h.type_rank, h.rank, array_position(${states}::text[], h.desired_state), h.created_at desc, h.deployment_id),
+      row_number() over (partition by h.tenant_id order by array_position(${[...scopes]}::text[], h.scope), h.distance,
+        h.type_rank, h.rank, array_position(${[...states]}::text[], h.desired_state), h.created_at desc, h.deployment_id),
       h.scope, h.distance, h.target_type, i.item_id is not null, false,
       coalesce(h.filters ->> 'accounts', 'enabled'), coalesce(h.filters ->> 'guests', 'exclude'),
       ${lowered('departments')}, ${lowered('domains')}

@@ -19,7 +19,7 @@ export function namedGroups(
     if (group.display_name === null) continue
     const name = group.display_name.toLowerCase()
     if (term.name !== undefined && name === term.name.toLowerCase()) named.push(group.object_id)
-    if (term.pattern !== undefined && isLike([...name], [...term.pattern.toLowerCase()]))
+    if (term.pattern !== undefined && isLike(Array.from(name), Array.from(term.pattern.toLowerCase())))
       named.push(group.object_id)
   }
   return named
