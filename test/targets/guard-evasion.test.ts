@@ -151,9 +151,9 @@ test('a drained group that nobody has resolved yet is held, though an operator c
 test('readers see a resolution whole or not at all', async () => {
   await sql`update deployments set version = 'any' where name = 'Mail'`.execute(world.db)
   const seen = new Set<string>()
-  let isOver = false
+  const over = new AbortController()
   const read = async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const { rows } = await sql<{ seen: string }>`
         select (select count(*) from deployment_targets where version = 'any') || ' ' || (select count(*) from target_changes) as seen`.execute(
         world.db,
@@ -163,7 +163,7 @@ test('readers see a resolution whole or not at all', async () => {
   }
   const reading = read()
   expect(await resolve()).toMatchObject({ changed: 200 })
-  isOver = true
+  over.abort()
   await reading
   for (const one of seen) expect(['0 260', '200 460']).toContain(one)
 })

@@ -2,44 +2,58 @@
 -- than the group's members. Who left meanwhile kept the target, and who came while an excluded group was gone got none.
 
 create function dirty_found_groups(entras uuid[], ids uuid[], names_before text[], names text[], were_live boolean[])
-returns void language sql as $$
-  with changed as (
-    select * from unnest(entras, ids, names_before, names, were_live) as c (entra_tenant_id, group_id, name_before, name, was_live)
-  ), terms as materialized (
-    select t.deployment_id, t.group_id, t.group_name, t.group_pattern from entra_sync.deployment_terms t
-    where t.group_id is not null or (t.type = 'group_name' and not t.excluded)
-  ), found as (
-    select t.deployment_id, t.group_id, t.group_name, t.group_pattern, c.entra_tenant_id
-    from terms t join changed c on c.group_id = t.group_id or lower(c.name) = t.group_name or lower(c.name) like t.group_pattern
-  ), back as (
-    select distinct f.deployment_id, f.entra_tenant_id, f.group_id is not null as everywhere
-    from found f
-    where not exists (
-        select from changed c where c.was_live and (c.group_id = f.group_id or c.entra_tenant_id = f.entra_tenant_id
-          and (lower(c.name_before) = f.group_name or lower(c.name_before) like f.group_pattern)))
-      -- What this transaction has written says nothing of before: a page that inserts one group and restores another
-      -- of that name comes here twice.
-      and not exists (
-        select from entra_sync.groups g where g.object_id = f.group_id and g.deleted_at is null
-          and (g.entra_tenant_id, g.object_id) not in (select entra_tenant_id, group_id from changed)
-          and g.xmin <> pg_current_xact_id()::xid)
-      and not exists (
-        select from entra_sync.groups g where g.entra_tenant_id = f.entra_tenant_id and g.deleted_at is null
-          and (lower(g.display_name) = f.group_name or lower(g.display_name) like f.group_pattern)
-          and (g.entra_tenant_id, g.object_id) not in (select entra_tenant_id, group_id from changed)
-          and g.xmin <> pg_current_xact_id()::xid)
-  ), concerned as (
-    -- A name is looked for in each family by itself; a group named by id is gone for all that the deployment reaches.
-    select b.deployment_id, b.entra_tenant_id as family_id from back b where not b.everywhere
+returns void language plpgsql as $$
+declare
+  found record;
+begin
+  -- Once a term, however many groups of a page it matches.
+  for found in
+    with changed as materialized (
+      select c.entra_tenant_id, c.group_id, lower(c.name) as name
+      from unnest(entras, ids, names) as c (entra_tenant_id, group_id, name)
+    ), terms as materialized (
+      select t.deployment_id, t.group_id, t.group_name, t.group_pattern from entra_sync.deployment_terms t
+      where t.group_id is not null or (t.type = 'group_name' and not t.excluded)
+    )
+    select t.deployment_id, t.group_id, null as group_name, null as group_pattern, c.entra_tenant_id
+    from terms t join changed c on c.group_id = t.group_id
     union
-    select b.deployment_id, f from back b join entra_sync.deployments d using (deployment_id),
-      entra_sync.families_of_deployment(d.scope, d.tenant_id, d.target_type, d.target) f
-    where b.everywhere
-  )
-  insert into entra_sync.target_dirt (family_id, kind, id, item_id)
-  select c.family_id, 'deployment', d.deployment_id, d.item_id
-  from concerned c join entra_sync.deployments d using (deployment_id)
-  where d.enabled and entra_sync.is_resolved_by_dirt(c.family_id)
+    select t.deployment_id, null, t.group_name, null, c.entra_tenant_id from terms t join changed c on c.name = t.group_name
+    union
+    select t.deployment_id, null, null, t.group_pattern, c.entra_tenant_id
+    from (select * from terms where group_pattern is not null) t join changed c on c.name like t.group_pattern
+  loop
+    continue when exists (
+      select from unnest(entras, ids, names_before, were_live) as c (entra_tenant_id, group_id, name, was_live)
+      where c.was_live and (c.group_id = found.group_id or c.entra_tenant_id = found.entra_tenant_id
+        and (lower(c.name) = found.group_name or lower(c.name) like found.group_pattern)));
+    -- What this transaction has written says nothing of before: a page that inserts one group and restores another of
+    -- that name comes here twice.
+    if found.group_id is not null then
+      continue when exists (
+        select from entra_sync.groups g where g.object_id = found.group_id and g.deleted_at is null
+          and g.xmin <> pg_current_xact_id()::xid);
+    elsif found.group_name is not null then
+      continue when exists (
+        select from entra_sync.groups g where g.entra_tenant_id = found.entra_tenant_id and g.deleted_at is null
+          and lower(g.display_name) = found.group_name and g.xmin <> pg_current_xact_id()::xid);
+    else
+      continue when exists (
+        select from entra_sync.groups g where g.entra_tenant_id = found.entra_tenant_id and g.deleted_at is null
+          and lower(g.display_name) like found.group_pattern and g.xmin <> pg_current_xact_id()::xid);
+    end if;
+    -- A name is looked for in each family by itself; a group named by id is gone for all that the deployment reaches.
+    insert into entra_sync.target_dirt (family_id, kind, id, item_id)
+    select f.family_id, 'deployment', d.deployment_id, d.item_id
+    from entra_sync.deployments d cross join lateral (
+      select found.entra_tenant_id where found.group_id is null
+      union
+      select x from entra_sync.families_of_deployment(d.scope, d.tenant_id, d.target_type, d.target) x
+      where found.group_id is not null
+    ) f (family_id)
+    where d.deployment_id = found.deployment_id and d.enabled and entra_sync.is_resolved_by_dirt(f.family_id);
+  end loop;
+end
 $$;
 comment on function dirty_found_groups is 'Dirt for the deployments that name a group which is there now and was not before; by a name: unless another group of that name was there.';
 

@@ -109,6 +109,9 @@ export async function findWanted(trx: Transaction<Database>): Promise<void> {
       join deployment_targets t on t.deployment_id = d.deployment_id and t.family_id = d.family_id and t.item_id = d.item_id
       join resolving_subjects s on s.subject_id = t.subject_id and s.tenant_id = d.tenant_id
       where d.kept and (s.whole or d.chosen)
+        -- Changed to one person or computer by an operator, it keeps no others.
+        and (d.scope <> 'individual' or exists (select from resolving_terms x
+          where x.deployment_id = d.deployment_id and not x.excluded and coalesce(x.person_id, x.computer_id) = s.subject_id))
     ) candidates
     group by no, item_id`.execute(trx)
   await analyze(trx, 'resolving_wanted')

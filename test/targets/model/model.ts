@@ -72,6 +72,7 @@ function reachOf(
     if (!deployment.enabled) return null
     if (distanceOf(facts, subject, deployment) === null) return null
     if (isGone(facts, subject, deployment)) {
+      if (deployment.scope === 'individual' && find(target, subject, null) === null) return null
       const family = subject.entra ?? subject.tenant
       const kept = facts.standing.find(
         (one) =>
