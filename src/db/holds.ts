@@ -39,16 +39,6 @@ export async function insertHold(
   return id
 }
 
-/** How many Entra tenants were newly held within the last hour (not counting the freeze's own holds), and of how many. */
-export async function fleetHolds(db: Kysely<Database>): Promise<{ held: number; tenants: number }> {
-  const { rows } = await sql<{ held: number; tenants: number }>`
-    select
-      (select count(distinct entra_tenant_id) from holds
-        where created_at > now() - interval '1 hour' and reason <> 'fleet_frozen') as held,
-      (select count(*) from entra_tenants where gone_at is null) as tenants`.execute(db)
-  return rows[0] ?? { held: 0, tenants: 0 }
-}
-
 /** How many removals of a kind are kept back: by open holds, and by those an operator has rejected less than 30 days ago. */
 export async function keptBackSize(
   db: Kysely<Database>,
@@ -64,46 +54,51 @@ export async function keptBackSize(
 
 export interface HoldRow {
   hold_id: string
-  entra_tenant_id: string
-  kind: RemovalKind
-  reason: string
+  entra_tenant_id: string | null
+  tenant_id: string | null
+  kind: RemovalKind | 'target'
   size: number
-  of_total: number
   status: 'open' | 'approved' | 'rejected' | 'withdrawn'
-  created_at: Date
-  closed_at: Date | null
+  closed_by: string | null
   run_id: string | null
 }
 
 /** Locks one hold for a decision; null = there is none of that id. */
 export async function lockHold(db: Kysely<Database>, holdId: string): Promise<HoldRow | null> {
-  const { rows } = await sql<HoldRow>`select * from holds where hold_id = ${holdId} for update`.execute(db)
+  const { rows } = await sql<HoldRow>`
+    select hold_id, entra_tenant_id, tenant_id, kind, size, status, closed_by, run_id
+    from holds where hold_id = ${holdId} for update`.execute(db)
   return rows[0] ?? null
 }
 
+/** Closes a hold by an operator's decision. `hash`: of the set that was approved. */
 export async function closeHold(
   db: Kysely<Database>,
   holdId: string,
-  status: 'approved' | 'rejected',
+  decision:
+    { status: 'approved'; by: string; hash: string } | { status: 'rejected'; by: string; reason: string },
 ): Promise<void> {
-  await sql`update holds set status = ${status}, closed_at = now() where hold_id = ${holdId}`.execute(db)
+  await db
+    .updateTable('holds')
+    .set({
+      status: decision.status,
+      // The clock, not the transaction's start: a decision counts from when it is made.
+      closed_at: sql<Date>`clock_timestamp()`,
+      closed_by: decision.by,
+      ...(decision.status === 'approved' ? { hash: decision.hash } : { close_reason: decision.reason }),
+    })
+    .where('hold_id', '=', holdId)
+    .execute()
 }
 
-/** Fingerprint of exactly the set a hold keeps now: an approval names it, and is refused for any other set. */
+/**
+ * Fingerprint of exactly the set that a hold keeps now, of no other hold: an approval names it, and is refused for any
+ * other set.
+ */
 export async function holdHash(db: Kysely<Database>, holdId: string): Promise<string> {
   const { rows } = await sql<{ hash: string }>`
-    select encode(sha256(convert_to(coalesce(string_agg(key::text, ',' order by key), ''), 'UTF8')), 'hex') as hash
+    select encode(sha256(convert_to(${holdId}::uuid::text
+      || coalesce(string_agg(key::text || coalesce(wanted::text, ''), ',' order by key), ''), 'UTF8')), 'hex') as hash
     from hold_items where hold_id = ${holdId}`.execute(db)
   return rows[0]?.hash ?? ''
-}
-
-export async function insertAudit(
-  db: Kysely<Database>,
-  entry: { actor: string; action: string; entraTenantId: string; detail: Record<string, unknown> },
-): Promise<void> {
-  await sql`
-    insert into audit_log (actor, action, entra_tenant_id, detail)
-    values (${entry.actor}, ${entry.action}, ${entry.entraTenantId}, ${JSON.stringify(entry.detail)}::jsonb)`.execute(
-    db,
-  )
 }

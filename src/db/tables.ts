@@ -26,6 +26,8 @@ export interface Database {
   applied_removals: AppliedRemovalsTable
   holds: HoldsTable
   hold_items: HoldItemsTable
+  hold_limits: HoldLimitsTable
+  fleet_freezes: FleetFreezesTable
   problems: ProblemsTable
   audit_log: AuditLogTable
   gdap_status: GdapStatusView
@@ -359,6 +361,31 @@ export interface HoldsTable {
   closed_at: NullableTimestamp
   run_id: string | null
   group_id: string | null
+  closed_by: string | null
+  close_reason: string | null
+  hash: string | null
+  applied_at: NullableTimestamp
+}
+
+export interface HoldLimitsTable {
+  hold_limit_id: Generated<string>
+  entra_tenant_id: string
+  hold_min: number | null
+  hold_percent: number | null
+  hold_max: number | null
+  expires_at: NullableTimestamp
+  reason: Generated<string>
+  set_by: string
+  set_at: DefaultTimestamp
+}
+
+export interface FleetFreezesTable {
+  freeze_id: Generated<string>
+  started_at: DefaultTimestamp
+  started_by: string | null
+  reason: string
+  ended_at: NullableTimestamp
+  ended_by: string | null
 }
 
 export interface HoldItemsTable {

@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { RunningRound } from '../db/cursors.ts'
-import { fleetHolds, insertHold } from '../db/holds.ts'
+import { isFleetFrozenNow } from '../db/fleet-freeze.ts'
+import { readGuards } from '../db/hold-limits.ts'
+import { insertHold } from '../db/holds.ts'
 import { noteNamedLosses } from '../db/named-groups.ts'
 import {
   applyRemovals,
@@ -14,7 +16,7 @@ import {
 } from '../db/removals.ts'
 import type { RemovalKind } from '../db/seen.ts'
 import type { Database } from '../db/tables.ts'
-import { isFleetFrozen, type GuardSettings } from '../guard.ts'
+import type { GuardSettings } from '../guard.ts'
 import { judgeRemovals, type HoldReason } from './guard.ts'
 import { holdNamedGroups } from './named-groups.ts'
 
@@ -35,22 +37,24 @@ export interface RemovalsEnd {
  */
 export async function settleRemovals(
   db: Kysely<Database>,
-  round: RunningRound,
+  round: Pick<RunningRound, 'entraTenantId' | 'roundId' | 'sweeps'>,
   kinds: readonly [RemovalKind, ...RemovalKind[]],
-  facts: { guard: GuardSettings; runId: string },
+  configured: { guard: GuardSettings; runId: string },
 ): Promise<RemovalsEnd> {
   const { entraTenantId, roundId } = round
   const end: RemovalsEnd = { removed: 0, unlinked: 0, held: [], protected: 0 }
   if (round.sweeps) for (const kind of kinds) await pendUnseen(db, entraTenantId, roundId, kind)
   const pending = await countPending(db, roundId)
+  if (pending.size === 0) return end
+  const guards = await readGuards(db, configured.guard, [entraTenantId])
+  const facts = { ...configured, guard: guards.get(entraTenantId) ?? configured.guard }
   for (const kind of kinds) {
     if (!pending.has(kind)) continue
     await deletePurgedEdges(db, entraTenantId, roundId, kind)
     const { left, kept } = await narrowPending(db, entraTenantId, roundId, kind)
     if (kind === 'person') end.protected = kept
     if (left === 0) continue
-    const fleet = await fleetHolds(db)
-    const frozen = isFleetFrozen(fleet.held, fleet.tenants)
+    const frozen = await isFleetFrozenNow(db)
     // What is held whatever its size is not held twice.
     const named =
       frozen || (kind !== 'group' && kind !== 'membership')

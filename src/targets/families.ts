@@ -44,6 +44,16 @@ export async function lockFamilies(trx: Transaction<Database>, familyIds: readon
     from (select id from unnest(${familyIds}::text[]) as id order by hashtext(id)) as ordered`.execute(trx)
 }
 
+/** As `lockFamilies`, and no page of a sync of theirs is written meanwhile: each proves its lease by this row. */
+export async function lockWithSyncs(trx: Transaction<Database>, familyIds: readonly string[]): Promise<void> {
+  // A first resolution takes longer than our connections wait for a lock otherwise.
+  await sql`set local lock_timeout = '2min'`.execute(trx)
+  await lockFamilies(trx, familyIds)
+  await sql`
+    select from sync_leases where entra_tenant_id = any (${familyIds}::uuid[])
+    order by entra_tenant_id for update`.execute(trx)
+}
+
 /** Waits for all resolutions and keeps others out: for whoever changes deployments. */
 export async function lockDeployments(trx: Transaction<Database>): Promise<void> {
   // A first resolution of many tenants takes longer than our connections wait for a lock otherwise.

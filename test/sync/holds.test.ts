@@ -2,7 +2,8 @@ import { sql, type Kysely } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { holdHash } from '../../src/db/holds.ts'
 import type { Database } from '../../src/db/tables.ts'
-import { approveHold, rejectHold } from '../../src/sync/holds.ts'
+import { approveHold as approve, rejectHold } from '../../src/holds/decide.ts'
+import { createLog } from '../../src/log.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
 import {
   group,
@@ -42,6 +43,10 @@ beforeEach(async () => {
   await syncOnce(scriptedContext(db, script), tenant)
 })
 afterEach(() => database.drop())
+
+const log = createLog({ level: 'silent', pretty: false })
+const approveHold = (decision: { holdId: string; hash: string; by: string }) =>
+  approve({ db, guard: { holdMin: 5, holdPercent: 10, holdMax: 500 }, licenseGraceMs: 1, log }, decision)
 
 const livePersons = async () =>
   (await sql<{ n: number }>`select count(*) as n from persons where deleted_at is null`.execute(db)).rows[0]
@@ -92,18 +97,18 @@ test('approval removes exactly the set that was shown, once, and is on record', 
   const shown = await holdHash(db, hold.hold_id)
   script.round('users', [user(1)])
   await sync()
-  await expect(approveHold(db, { holdId: hold.hold_id, hash: shown, by: 'anna' })).rejects.toMatchObject({
+  await expect(approveHold({ holdId: hold.hold_id, hash: shown, by: 'anna' })).rejects.toMatchObject({
     code: 'hold_changed',
   })
   expect(await livePersons()).toBe(50)
   const hash = await holdHash(db, hold.hold_id)
-  expect(await approveHold(db, { holdId: hold.hold_id, hash, by: 'anna' })).toEqual({ removed: 5 })
+  expect(await approveHold({ holdId: hold.hold_id, hash, by: 'anna' })).toMatchObject({ applied: 5 })
   expect(await livePersons()).toBe(45)
-  await expect(approveHold(db, { holdId: hold.hold_id, hash, by: 'anna' })).rejects.toMatchObject({
+  await expect(approveHold({ holdId: hold.hold_id, hash, by: 'anna' })).rejects.toMatchObject({
     code: 'hold_closed',
   })
   expect(await db.selectFrom('audit_log').select(['actor', 'action']).execute()).toEqual([
-    { actor: 'anna', action: 'hold.approve' },
+    { actor: 'anna', action: 'hold_approved' },
   ])
 })
 
@@ -181,7 +186,7 @@ test('a purged user takes its edges along; a soft-deleted one keeps them until t
 
 test('what an operator has approved does not count against what comes after it', async () => {
   const hold = await heldSix()
-  await approveHold(db, { holdId: hold.hold_id, hash: await holdHash(db, hold.hold_id), by: 'anna' })
+  await approveHold({ holdId: hold.hold_id, hash: await holdHash(db, hold.hold_id), by: 'anna' })
   remove(7)
   expect(await sync()).toMatchObject({ outcome: 'succeeded', summary: { users: { removed: 1, held: 0 } } })
 })

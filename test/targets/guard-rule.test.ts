@@ -6,6 +6,7 @@ const guard = { holdMin: 5, holdPercent: 10, holdMax: 500 }
 describe('the guard of targets', () => {
   const set = (more: Partial<TargetSet>): TargetSet => ({
     tenantId: '00000002-0000-4000-8000-000000000001',
+    entraTenantId: null,
     deploymentId: null,
     direction: 'unassign',
     count: 0,

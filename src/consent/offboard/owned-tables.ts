@@ -43,6 +43,7 @@ export const ownedTables: readonly OwnedTable[] = [
   notes('applied_removals'),
   synced('hold_items'),
   synced('holds'),
+  synced('hold_limits'),
   synced('sync_runs'),
   // Their links carry delta tokens of Graph.
   notes('sync_cursors'),

@@ -1,7 +1,8 @@
 import { sql, type Transaction } from 'kysely'
-import { fleetHolds } from '../../db/holds.ts'
+import { isFleetFrozenNow } from '../../db/fleet-freeze.ts'
+import { readGuards } from '../../db/hold-limits.ts'
 import type { Database } from '../../db/tables.ts'
-import { isFleetFrozen, judgeSize, type ChangeSet, type GuardSettings } from '../../guard.ts'
+import { judgeSize, type ChangeSet, type GuardSettings } from '../../guard.ts'
 
 export type TargetHoldReason = 'fleet_frozen' | 'empties_deployment' | 'over_percent' | 'over_max'
 type Direction = 'assign' | 'unassign'
@@ -9,6 +10,8 @@ type Direction = 'assign' | 'unassign'
 /** What would change for a tenant, or for one deployment in it, in one direction. */
 export interface TargetSet extends ChangeSet {
   tenantId: string
+  /** Null = the tenant has none. */
+  entraTenantId: string | null
   /** Null = all of the tenant's. */
   deploymentId: string | null
   direction: Direction
@@ -40,12 +43,14 @@ export async function holdChanges(
   trx: Transaction<Database>,
   facts: { guard: GuardSettings; runId: string },
 ): Promise<void> {
+  await useApprovals(trx)
   await keepHeld(trx)
-  const fleet = await fleetHolds(trx)
-  const frozen = isFleetFrozen(fleet.held, fleet.tenants)
-  const sets = await judgedSets(trx, frozen ? 0 : facts.guard.holdMin)
-  for (const set of sets) {
-    const reason = judgeTargets(set, facts.guard, frozen)
+  const guards = await readGuards(trx, facts.guard)
+  const smallest = Math.min(facts.guard.holdMin, ...[...guards.values()].map(({ holdMin }) => holdMin))
+  const frozen = (await hasJudged(trx)) && (await isFleetFrozenNow(trx))
+  for (const set of await judgedSets(trx, frozen ? 0 : smallest)) {
+    const settings = guards.get(set.entraTenantId ?? '') ?? facts.guard
+    const reason = judgeTargets(set, settings, frozen)
     if (reason !== null) await hold(trx, set, reason, facts.runId)
   }
 }
@@ -87,10 +92,33 @@ const events = sql`events as (
     )`
 
 function judged() {
-  return sql`not c.held and not c.deliberate and not exists (
-        select from hold_items h join holds o using (hold_id)
-        where h.kind = 'target' and h.key = array[c.subject_id, c.item_id] and h.wanted is not distinct from c.after
-          and o.status = 'approved' and o.closed_at > now() - interval '24 hours')`
+  return sql`not c.held and not c.deliberate`
+}
+
+async function hasJudged(trx: Transaction<Database>): Promise<boolean> {
+  const { rows } = await sql<{ any: boolean }>`
+    select exists (select from resolving_changes c where c.change <> 'reworded' and ${judged()}) as any`.execute(
+    trx,
+  )
+  return rows[0]?.any === true
+}
+
+/**
+ * What was approved within the last 24 hours is the operator's act, and passes the guard once: the dirt that came with
+ * the approval has brought all of it into this resolution.
+ */
+async function useApprovals(trx: Transaction<Database>): Promise<void> {
+  await sql`
+    with used as (
+      update holds o set applied_at = now() from tenant_families f, resolving_families r
+      where o.kind = 'target' and o.status = 'approved' and o.applied_at is null
+        and o.closed_at > now() - interval '24 hours' and f.tenant_id = o.tenant_id and r.family_id = f.family_id
+      returning o.hold_id
+    )
+    update resolving_changes c set deliberate = true from hold_items h join used using (hold_id)
+    where h.key = array[c.subject_id, c.item_id] and h.wanted is not distinct from c.after and c.change <> 'reworded'`.execute(
+    trx,
+  )
 }
 
 /** The sets larger than `holdMin`, with what they are shares of; smaller ones pass anyway. */
@@ -118,7 +146,8 @@ async function judgedSets(trx: Transaction<Database>, holdMin: number): Promise<
       from sets s left join recent r on r.tenant_id = s.tenant_id and r.direction = s.direction
         and r.deployment_id is not distinct from s.deployment_id
     )
-    select s.tenant_id as "tenantId", s.deployment_id as "deploymentId", s.direction, s.count, s.recent,
+    select s.tenant_id as "tenantId", s.deployment_id as "deploymentId",
+      (select f.entra_tenant_id from tenant_families f where f.tenant_id = s.tenant_id) as "entraTenantId", s.direction, s.count, s.recent,
       case
         when s.direction = 'assign' then (select count(*) from persons p where p.tenant_id = s.tenant_id and p.deleted_at is null)
         when s.deployment_id is not null

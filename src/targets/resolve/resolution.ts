@@ -19,18 +19,22 @@ export interface Resolution extends Counts {
 
 /**
  * Resolves what is dirty of the given families, whose locks the transaction holds: what is wanted, the difference to
- * what is there, the guard, the rows, the feed. `beforeApply` sees the changes (resolving_changes) and the old targets.
+ * what is there, the guard, the rows, the feed. `decided`: an operator has decided on all that is dirty. `beforeApply` sees the changes (resolving_changes) and the old targets.
  */
 export async function resolveFamilies(
   trx: Transaction<Database>,
   context: Pick<TargetContext, 'guard' | 'licenseGraceMs'>,
   familyIds: readonly string[],
-  run: { trigger: string; beforeApply?: (trx: Transaction<Database>) => Promise<void> },
+  run: {
+    trigger: string
+    decided?: boolean
+    beforeApply?: (trx: Transaction<Database>) => Promise<void>
+  },
 ): Promise<Resolution> {
   const runId = randomUUID()
   const startedAt = new Date()
   await openTables(trx)
-  await takeDirt(trx, familyIds)
+  await takeDirt(trx, familyIds, run.decided === true)
   await match(trx, context.licenseGraceMs)
   await findExcluded(trx)
   await findWanted(trx)

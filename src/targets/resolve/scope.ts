@@ -9,8 +9,13 @@ const wholeFrom = 1000
 /**
  * Takes the dirt of the families that are not frozen and says what is to be resolved of each: all, or some subjects and
  * some items. Whatever is committed after this statement leaves its own dirt for the next resolution.
+ * `decided`: all of it follows from an operator's act.
  */
-export async function takeDirt(trx: Transaction<Database>, familyIds: readonly string[]): Promise<void> {
+export async function takeDirt(
+  trx: Transaction<Database>,
+  familyIds: readonly string[],
+  decided = false,
+): Promise<void> {
   await sql`
     insert into resolving_families (family_id, first)
     select id, not exists (select from target_families f where f.family_id = id)
@@ -31,7 +36,7 @@ export async function takeDirt(trx: Transaction<Database>, familyIds: readonly s
     trx,
   )
   await sql`
-    update resolving_families f set whole = f.first or d.everything, deliberate = f.first or d.deliberate
+    update resolving_families f set whole = f.first or d.everything, deliberate = f.first or d.deliberate or ${decided}::boolean
     from (
       select r.family_id, coalesce(bool_or(x.kind = 'all'), false) as everything,
         coalesce(bool_or(x.kind = 'all' and x.deliberate), false) as deliberate
