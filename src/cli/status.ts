@@ -1,10 +1,12 @@
 import { sql } from 'kysely'
 import { whoText } from '../error-catalogue/catalogue.ts'
+import { readFreeze } from '../db/fleet-freeze.ts'
 import { listProblems, type ListedProblem } from '../db/problems.ts'
 import { readHolds, readStatus, type Hold, type Status } from '../db/status.ts'
 import { readTargetHolds, readTargetStatus, type TargetStatus } from '../db/target-status.ts'
 import { withDatabase, type CommandContext, type Output } from './context.ts'
 import { findEntraTenant } from './find-tenant.ts'
+import { printFreeze } from './holds.ts'
 import { tableLines } from './table.ts'
 import { printTargetHolds, printTargetTotals, targetFacts, targetsCell } from './target-status.ts'
 import { age, number, printable } from './text.ts'
@@ -13,20 +15,22 @@ import { age, number, printable } from './text.ts'
 export function status(context: CommandContext, id: string | undefined): Promise<number> {
   return withDatabase(context, async (db) => {
     const only = id === undefined ? null : (await findEntraTenant(db, id)).entraTenantId
-    const [tenants, problems, holds, targets, targetHolds, now] = await Promise.all([
+    const [tenants, problems, holds, targets, targetHolds, freeze, now] = await Promise.all([
       readStatus(db, only),
       listProblems(db, { entraTenantId: only }),
       readHolds(db, only),
       readTargetStatus(db, only),
       readTargetHolds(db, only),
+      readFreeze(db),
       sql<{ now: Date }>`select now()`.execute(db).then(({ rows }) => rows[0]?.now ?? new Date()),
     ])
     const { output } = context
     const [first] = tenants
-    const below = { problems, holds, targetHolds }
+    const below = { problems, holds, targetHolds, freeze }
     output.document(
       only === null ? { tenants, targets, ...below } : { ...first, targets: targets[0], ...below },
     )
+    printFreeze(output, freeze)
     if (only !== null && first) printOne(output, first, targets[0], now)
     else if (tenants.length === 0) output.line('No Entra tenant yet. `entra-sync init` makes the first one.')
     else printAll(output, tenants, targets, now)
@@ -38,6 +42,8 @@ export function status(context: CommandContext, id: string | undefined): Promise
       now,
     )
     printTargetHolds(output, targetHolds, now)
+    if (holds.length + targetHolds.length > 0)
+      output.line('\nDecide: entra-sync holds show HOLD, then approve or reject it.')
     return 0
   })
 }

@@ -4,6 +4,7 @@ import type { CommandContext } from '../cli/context.ts'
 import { addCustomerCommands } from './customers.ts'
 import { addProblemCommands } from './problems.ts'
 import { addConsentCommands } from './consent.ts'
+import { addHoldCommands } from './holds.ts'
 import { addEntitlementCommands } from './entitlements.ts'
 import { addOffboardCommand } from './offboard.ts'
 import { addImportCommands } from './imports.ts'
@@ -85,6 +86,7 @@ export function commandLine(perform: Perform): Command {
   program.commandsGroup('Every day:')
   addSyncCommands(program, perform, json)
   addProblemCommands(program, perform, json)
+  addHoldCommands(program, perform, json)
   addTargetCommands(program, perform, json)
   addImportCommands(program, perform, json)
   addEntitlementCommands(program, perform, json)

@@ -43,14 +43,14 @@ const of: Record<ListedHold['kind'], RawBuilder<unknown>> = {
     left join deployments dw on dw.deployment_id = (i.wanted ->> 'deployment_id')::uuid`,
 }
 
-/** What a hold keeps back, by name, at most `limit`. */
+/** What a hold keeps back, by name: the first `limit` of it. */
 export async function readHoldSamples(
   db: Kysely<Database>,
   { holdId, kind }: Pick<ListedHold, 'holdId' | 'kind'>,
   limit: number,
 ): Promise<HoldSample[]> {
   const { rows } = await sql<HoldSample>`
-    with i as (select * from hold_items where hold_id = ${holdId} order by key limit ${limit})
-    select ${of[kind]} order by 1, 2`.execute(db)
+    with i as (select * from hold_items where hold_id = ${holdId})
+    select ${of[kind]} order by 1, 2 limit ${limit}`.execute(db)
   return rows
 }

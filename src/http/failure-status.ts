@@ -31,6 +31,9 @@ const conflicts = new Set([
   'tenant_gone',
   'tenant_not_scheduled',
   'tenant_offboarded',
+  'hold_closed',
+  'hold_changed',
+  'fleet_frozen',
   'feed_truncated',
   'feed_rewound',
 ])

@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { readFreeze } from '../db/fleet-freeze.ts'
 import type { Database } from '../db/tables.ts'
 import { addTargetMetrics } from './target-metrics.ts'
 
@@ -35,6 +36,7 @@ export async function createMetrics({ db, queues }: MetricsDeps): Promise<Regist
   const problems = gauge('sync_problems_open', 'Open problems by code, without silenced ones.', ['code'])
   const holds = gauge('sync_holds_open', 'Open holds by kind.', ['kind'])
   const held = gauge('sync_held_items', 'Changes kept back in open holds by kind.', ['kind'])
+  const frozen = gauge('fleet_frozen', '1 while all removals are frozen, be it by an operator or by itself.')
   const due = gauge('queue_due_age_seconds', 'Age of the oldest sync request that no worker has served.')
   const waiting = gauge('sync_requests_unserved', 'Sync requests that no worker has served.')
   const busy = gauge('sync_leases_held', 'Entra tenants that a worker syncs now.')
@@ -112,6 +114,8 @@ export async function createMetrics({ db, queues }: MetricsDeps): Promise<Regist
       holds.set({ kind }, count)
       held.set({ kind }, items)
     }
+
+    frozen.set((await readFreeze(db)) === null ? 0 : 1)
 
     const work = await sql<{ age: number | null; waiting: number; busy: number }>`
       select extract(epoch from now() - min(requested_at))::float8 as age, count(*)::int as waiting,

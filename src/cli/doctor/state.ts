@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { readFreeze } from '../../db/fleet-freeze.ts'
 import { readFreshness } from '../../db/freshness.ts'
 import { listProblems, type ListedProblem } from '../../db/problems.ts'
 import { entryOfCode, fillRemedy, whoText } from '../../error-catalogue/catalogue.ts'
@@ -49,13 +50,25 @@ export async function checkHolds({ db }: DoctorContext): Promise<Finding[]> {
   const { rows } = await sql<Named & { holds: number }>`
     select entra_tenant_id as id, coalesce(display_name, default_domain, entra_tenant_id::text) as name, holds::int as holds
     from entra_sync.tenant_status where holds > 0 order by 2`.execute(db)
-  if (rows.length === 0) return [ok('holds', 'none is open')]
+  const freeze = await readFreeze(db)
+  const frozen =
+    freeze === null
+      ? []
+      : [
+          fail(
+            'holds',
+            `all removals are frozen since ${freeze.startedAt.toISOString()}: ${freeze.reason}`,
+            'Find out why so much was held (entra-sync holds list), then end the freeze: entra-sync holds unfreeze.',
+          ),
+        ]
+  if (rows.length === 0) return freeze === null ? [ok('holds', 'none is open')] : frozen
   const count = rows.reduce((sum, { holds }) => sum + holds, 0)
   return [
+    ...frozen,
     warn(
       'holds',
       `${counted(count, 'set')} of removals kept back at ${namesOf(rows)}`,
-      `Nothing in them is removed before somebody approves it. See them: entra-sync status ${idOf(rows)}.`,
+      `Nothing in them is removed before somebody approves it. See them: entra-sync holds list --tenant ${idOf(rows)}.`,
     ),
   ]
 }

@@ -9,6 +9,8 @@ import { deploymentRoutes } from './deployments.ts'
 import { directoryRoutes } from './directory.ts'
 import { entitlementRoutes } from './entitlements.ts'
 import { entraTenantRoutes } from './entra-tenants.ts'
+import { guardRoutes } from './guard.ts'
+import { holdRoutes } from './holds.ts'
 import { offboardRoutes } from './offboard.ts'
 import { eventStream } from './events.ts'
 import { openApi } from './openapi.ts'
@@ -35,6 +37,8 @@ export const apiRoutes: readonly Route[] = [
   ...directoryRoutes,
   ...entitlementRoutes,
   ...targetChangeRoutes,
+  ...holdRoutes,
+  ...guardRoutes,
   ...recordRoutes,
 ]
 

@@ -11,6 +11,7 @@ import { addEntraTenantActs } from './entra-tenant-acts.ts'
 import { addEntraTenantPage } from './entra-tenant.ts'
 import { failurePage, type Refusal } from './failure-page.ts'
 import { createFlashes, type Flash } from './flashes.ts'
+import { addHoldPages } from './holds.ts'
 import { addLevelForms } from './level-forms.ts'
 import { addOffboardPage } from './offboard.ts'
 import { addOverview } from './overview.ts'
@@ -75,6 +76,7 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
   addPersonsPages(console)
   addWhyPages(console)
   addProblemsPage(console)
+  addHoldPages(console)
   addAuditPage(console)
 }
 

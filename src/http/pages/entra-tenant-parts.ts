@@ -73,7 +73,7 @@ const holdColumns: Column<Hold>[] = [
   { title: 'Held', right: true, value: (row) => `${number(row.size)} of ${number(row.of_total)}` },
   { title: 'Reason', value: ({ reason }) => reason },
   { title: 'Since', value: ({ created_at: at }) => when(at) },
-  { title: 'Hold', value: ({ hold_id: id }) => html`<code>${id}</code>` },
+  { title: 'Hold', value: ({ hold_id: id }) => html`<a href="/holds/${id}">Decide</a>` },
 ]
 
 export function holdsSection(holds: Hold[]): Markup {

@@ -1,5 +1,6 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
+import { readFreeze } from '../../db/fleet-freeze.ts'
 import { readProblemPage, type OpenProblem } from '../../db/open-problems.ts'
 import {
   countStatus,
@@ -40,7 +41,7 @@ export function addOverview({ deps, page }: ConsoleContext): void {
   const { db, syncIntervalMs } = deps
   page('/', '/', async (context, operator) => {
     const query = parsed(listQuery, context.req.query())
-    const [counts, problems, list] = await Promise.all([
+    const [counts, problems, list, freeze] = await Promise.all([
       countStatus(db, syncIntervalMs),
       readProblemPage(db, { silenced: false, limit: problemsShown }),
       listStatus(db, syncIntervalMs, {
@@ -49,13 +50,19 @@ export function addOverview({ deps, page }: ConsoleContext): void {
         limit: perPage,
         offset: (query.page - 1) * perPage,
       }),
+      readFreeze(db),
     ])
     const body = html`<h1>Overview</h1>
-      ${cards(counts, query.filter)} ${problemList(problems, operator)}
-      ${counts.all === 0 ? firstSteps : tenantList(list, query)}`
+      ${freeze === null ? nothing : frozenBanner(freeze.reason)} ${cards(counts, query.filter)}
+      ${problemList(problems, operator)} ${counts.all === 0 ? firstSteps : tenantList(list, query)}`
     return { title: 'Overview', body }
   })
 }
+
+const frozenBanner = (reason: string): Markup =>
+  html`<div class="flash bad" role="alert">
+    <p><strong>All removals are frozen:</strong> ${name(reason)}. <a href="/holds">Holds</a></p>
+  </div>`
 
 const firstSteps = html`<section>
   <h2>No Entra tenant yet</h2>

@@ -22,6 +22,7 @@ const entries = [
   ['/persons', 'Persons'],
   ['/computers', 'Computers'],
   ['/problems', 'Problems'],
+  ['/holds', 'Holds'],
   ['/audit', 'Audit log'],
   ['/queues', 'Queues'],
 ] as const

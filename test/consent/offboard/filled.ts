@@ -81,6 +81,7 @@ async function fill({ database: { db }, cloud }: OwnApps, id: string, partner: s
       values (${round}, ${id}, 'person', array[${object}::uuid])`,
     sql`insert into sync_runs (entra_tenant_id, mode) values (${id}, 'delta')`,
     sql`insert into applied_removals (entra_tenant_id, kind, count) values (${id}, 'person', 1)`,
+    sql`insert into hold_limits (entra_tenant_id, hold_percent, set_by) values (${id}, 20, 'anna')`,
     sql`with h as (insert into holds (entra_tenant_id, kind, reason, size, of_total)
         values (${id}, 'person', 'many', 1, 1) returning hold_id)
       insert into hold_items select hold_id, ${id}, 'person', array[${object}::uuid] from h`,

@@ -60,6 +60,7 @@ const nameless = [
   'app_entitlement_plans',
   'computers',
   'deployments',
+  'fleet_freezes',
   'license_grace_look',
   'maintenance_items',
   'target_changes',
