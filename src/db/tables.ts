@@ -626,6 +626,7 @@ export interface SchemaMigrationsTable {
   name: string
   checksum: string
   applied_at: DefaultTimestamp
+  compatible: Generated<boolean>
 }
 
 export type DesiredState = 'installed' | 'uninstalled' | 'update_if_found' | 'ignored'
