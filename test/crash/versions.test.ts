@@ -19,9 +19,9 @@ test.each(['redis', 'postgres'] as const)(
   async (backend) => {
     const fleet = await startFleet(backend, 2, { seed: 5, sizes: [60, 25], customers: 1, latencyMs: 5 })
     onTestFinished(() => fleet.close())
-    let over = false
+    const over = new AbortController()
     const traffic = (async () => {
-      for (let seed = 1; !over; seed++) {
+      for (let seed = 1; !over.signal.aborted; seed++) {
         for (const tenant of fleet.cloud.tenants) {
           await fetch(`${fleet.cloud.controlUrl}/mutate`, {
             method: 'POST',
@@ -50,11 +50,11 @@ test.each(['redis', 'postgres'] as const)(
       await someRuns()
     }
     // One of each is what a rolling upgrade and its way back look like to the other.
-    for (const worker of [...fleet.workers]) {
+    for (const worker of fleet.workers.slice()) {
       await fleet.replace(worker)
       await someRuns()
     }
-    over = true
+    over.abort()
     await traffic
     await fleet.settle()
     expect(await fleet.differences()).toEqual([])

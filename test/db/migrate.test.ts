@@ -100,9 +100,9 @@ test('a lock that somebody keeps: the migrator gives up after its tries, names t
   const migrating = migrate(database.url, { lockTimeoutMs: 1200, tries: 3, pauseMs: 300 })
   migrating.catch(() => {})
   let reads = 0
-  let over = false
+  const over = new AbortController()
   const reading = (async () => {
-    for (; !over; reads++) await sql`select count(*) from schema_migrations`.execute(database.db)
+    for (; !over.signal.aborted; reads++) await sql`select count(*) from schema_migrations`.execute(database.db)
   })()
   await expect(migrating).rejects.toMatchObject({
     kind: 'database',
@@ -112,7 +112,7 @@ test('a lock that somebody keeps: the migrator gives up after its tries, names t
     ),
     remedy: expect.stringContaining('pg_terminate_backend('),
   })
-  over = true
+  over.abort()
   await reading
   expect(reads).toBeGreaterThan(0)
   await holder.query('rollback')
