@@ -102,7 +102,8 @@ test('a lock that somebody keeps: the migrator gives up after its tries, names t
   let reads = 0
   const over = new AbortController()
   const reading = (async () => {
-    for (; !over.signal.aborted; reads++) await sql`select count(*) from schema_migrations`.execute(database.db)
+    for (; !over.signal.aborted; reads++)
+      await sql`select count(*) from schema_migrations`.execute(database.db)
   })()
   await expect(migrating).rejects.toMatchObject({
     kind: 'database',
