@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sql, type Kysely } from 'kysely'
 import pg from 'pg'
 import { EntraSyncError } from '../errors.ts'
+import { advisoryLocks } from './advisory-locks.ts'
 import { isLockTimeout, locked, watchLocks, type LockWatch } from './lock-watch.ts'
 import type { Database } from './tables.ts'
 
@@ -25,9 +26,6 @@ export interface MigrateOptions {
 }
 
 const defaults = { lockTimeoutMs: 10_000, tries: 3, pauseMs: 5000 }
-
-/** Any constant, as long as it stays the same: all migrators of all versions wait for one another by it. */
-const lockKey = 6_210_387_041
 
 const folder = new URL('migrations/', import.meta.url)
 
@@ -98,7 +96,7 @@ async function applyOne(
   await client.query('begin')
   try {
     await client.query("select set_config('lock_timeout', $1, true)", [`${lockTimeoutMs}ms`])
-    await client.query('select pg_advisory_xact_lock($1)', [lockKey])
+    await client.query('select pg_advisory_xact_lock($1)', [advisoryLocks.migrating])
     await client.query('create schema if not exists entra_sync')
     await client.query('set local search_path = entra_sync')
     await client.query(
