@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import type { Config, OpsToken } from './config.ts'
 import { startForgetting } from './consent/offboard/forget-tokens.ts'
@@ -23,6 +24,7 @@ import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
 import { runTick } from './scheduler/tick.ts'
 import { createClosers } from './shutdown.ts'
 import { defaultTimings, type SyncTimings } from './sync/context.ts'
+import { openWitness } from './restore/witness.ts'
 import { syncEntitlements } from './targets/entitlements/sync.ts'
 
 export type Part = 'scheduler' | 'worker' | 'http'
@@ -81,6 +83,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     })
     closers.add('database', () => db.destroy())
     await assertSchema(db)
+    // Before anything works on a database that may be of last week.
+    const witness = openWitness(db, join(config.dataDir, 'witness.json'), log)
+    closers.add('witness', () => witness.stop())
+    await witness.beat()
 
     const queues = await openQueues(config.queueUrl ?? databaseUrl, {
       log,

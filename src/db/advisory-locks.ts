@@ -15,6 +15,8 @@ export const advisoryLocks = {
   removing: 6_210_387_045,
   /** Who begins a freeze by itself. */
   freezing: 6_210_387_046,
+  /** Who looks whether the database was restored. */
+  restoring: 6_210_387_047,
 } as const
 
 /** First of two keys, the second one being a hash of the family's id: one resolution of a family at a time. */

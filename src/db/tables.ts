@@ -28,6 +28,7 @@ export interface Database {
   hold_items: HoldItemsTable
   hold_limits: HoldLimitsTable
   fleet_freezes: FleetFreezesTable
+  restore_witness: RestoreWitnessTable
   problems: ProblemsTable
   audit_log: AuditLogTable
   gdap_status: GdapStatusView
@@ -104,6 +105,7 @@ export interface EntraTenantsTable {
   paused_at: NullableTimestamp
   gone_at: NullableTimestamp
   offboarded_at: NullableTimestamp
+  restored_at: NullableTimestamp
   app_checked_at: NullableTimestamp
   consecutive_failures: Generated<number>
   created_at: DefaultTimestamp
@@ -386,6 +388,13 @@ export interface FleetFreezesTable {
   reason: string
   ended_at: NullableTimestamp
   ended_by: string | null
+}
+
+export interface RestoreWitnessTable {
+  only_row: Generated<boolean>
+  database_id: Generated<string>
+  beats: Generated<number>
+  beat_at: DefaultTimestamp
 }
 
 export interface HoldItemsTable {
@@ -807,7 +816,7 @@ export interface TargetDirtTable {
 
 export interface TargetFamilyStatusView {
   family_id: string
-  frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'sync_not_whole' | null
+  frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'restored' | 'sync_not_whole' | null
 }
 
 export interface DeploymentWarningsView {
