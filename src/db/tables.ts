@@ -29,6 +29,7 @@ export interface Database {
   hold_limits: HoldLimitsTable
   fleet_freezes: FleetFreezesTable
   restore_witness: RestoreWitnessTable
+  heartbeats: HeartbeatsTable
   problems: ProblemsTable
   audit_log: AuditLogTable
   gdap_status: GdapStatusView
@@ -388,6 +389,12 @@ export interface FleetFreezesTable {
   reason: string
   ended_at: NullableTimestamp
   ended_by: string | null
+}
+
+export interface HeartbeatsTable {
+  name: string
+  at: Timestamp
+  by: string
 }
 
 export interface RestoreWitnessTable {
