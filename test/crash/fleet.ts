@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { startCloud, type Cloud, type CloudOptions } from '../../simulator/cloud.ts'
+import type { AppOptions } from '../../src/app.ts'
 import { enqueueSync } from '../../src/jobs/enqueue.ts'
 import { openQueues, type Queues } from '../../src/jobs/queues.ts'
 import { createLog } from '../../src/log.ts'
@@ -13,15 +15,24 @@ import { testCa } from '../harness/ca.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
 import { redisUrl } from '../harness/redis.ts'
 
-const timings = {
+export const shortTimings = {
   sync: { leaseMs: 1500, renewMs: 300, sliceMs: 60_000 },
   worker: { lockDuration: 2000, stalledInterval: 500, maxStalledCount: 1000, drainDelay: 1 },
   scheduler: { tickMs: 500, assertMs: 1000, healAfterMs: 500 },
   stopMs: 5000,
 }
 
+export interface FleetOptions extends CloudOptions {
+  /** Left out: short ones. */
+  timings?: AppOptions['timings']
+  /** Redis of the test's own. */
+  redis?: string
+}
+
 export interface Fleet {
   cloud: Cloud
+  /** Environment of a worker process. */
+  env: NodeJS.ProcessEnv
   database: TestDatabase
   queues: Queues
   workers: ChildProcess[]
@@ -41,12 +52,12 @@ export interface Fleet {
 export async function startFleet(
   backend: 'redis' | 'postgres',
   workers: number,
-  options: CloudOptions,
+  { timings = shortTimings, redis = redisUrl(), ...options }: FleetOptions,
 ): Promise<Fleet> {
   const cloud = await startCloud({ ...options, ca: testCa() })
   const database = await testDatabase()
   const prefix = `crash-${randomBytes(6).toString('hex')}`
-  const queueUrl = backend === 'redis' ? redisUrl() : database.url
+  const queueUrl = backend === 'redis' ? redis : database.url
   const log = createLog({ level: 'silent', pretty: false })
   const queues = await openQueues(queueUrl, { log, prefix })
   const fleet: ChildProcess[] = []
@@ -71,9 +82,12 @@ export async function startFleet(
     LOG_LEVEL: process.env.TEST_LOG ?? 'fatal',
     ENTRA_SYNC_TEST_TIMINGS: JSON.stringify(timings),
     ENTRA_SYNC_TEST_PREFIX: prefix,
+    // Half of a start is compiling. Beside the CA, and gone with it.
+    NODE_COMPILE_CACHE: join(dirname(testCa().certFile), 'compile-cache'),
   }
   const self: Fleet = {
     cloud,
+    env,
     database,
     queues,
     workers: fleet,

@@ -38,7 +38,7 @@ const live = async () =>
 const cursor = async (collection = 'users') =>
   db.selectFrom('sync_cursors').selectAll().where('collection', '=', collection).executeTakeFirstOrThrow()
 const count = async (
-  table: 'sync_seen' | 'sync_pending_removals' | 'group_members' | 'person_licenses' | 'holds',
+  table: 'sync_seen' | 'sync_pending_removals' | 'group_members' | 'person_licenses' | 'holds' | 'problems',
 ) =>
   (
     await db
