@@ -13,6 +13,7 @@ import { requestSync } from '../../src/sync/requests.ts'
 import { compareCloud } from '../../src/cli/demo-truth.ts'
 import { testCa } from '../harness/ca.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
+import { deployTo, quietBeside } from './estate.ts'
 import { redisUrl } from '../harness/redis.ts'
 
 export const shortTimings = {
@@ -27,6 +28,10 @@ export interface FleetOptions extends CloudOptions {
   timings?: AppOptions['timings']
   /** Redis of the test's own. */
   redis?: string
+  /** Left out: one of its own on the server that all tests share. */
+  database?: TestDatabase
+  /** Links and deployments for each tenant, and nothing beside its sync to do. */
+  deployed?: boolean
 }
 
 export interface Fleet {
@@ -52,10 +57,10 @@ export interface Fleet {
 export async function startFleet(
   backend: 'redis' | 'postgres',
   workers: number,
-  { timings = shortTimings, redis = redisUrl(), ...options }: FleetOptions,
+  { timings = shortTimings, redis = redisUrl(), deployed = false, database: given, ...options }: FleetOptions,
 ): Promise<Fleet> {
   const cloud = await startCloud({ ...options, ca: testCa() })
-  const database = await testDatabase()
+  const database = given ?? (await testDatabase())
   const prefix = `crash-${randomBytes(6).toString('hex')}`
   const queueUrl = backend === 'redis' ? redis : database.url
   const log = createLog({ level: 'silent', pretty: false })
@@ -65,6 +70,11 @@ export async function startFleet(
     .insertInto('entra_tenants')
     .values(cloud.tenants.map((tenant) => ({ entra_tenant_id: tenant.id, next_sync_at: '2100-01-01' })))
     .execute()
+  if (deployed)
+    for (const tenant of cloud.tenants) {
+      await deployTo(database.db, tenant)
+      await quietBeside(database.db, tenant.id, cloud.clientId)
+    }
 
   const env = {
     ...process.env,

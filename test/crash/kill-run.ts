@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { between, seededRandom } from '../../simulator/random.ts'
-import { openLane, type Kill } from './lane.ts'
+import { openLane, type Kill, type Lane } from './lane.ts'
 
 export interface KillRun {
   backend: 'redis' | 'postgres'
@@ -32,7 +32,9 @@ export async function killAll({ backend, seed, lanes, points, moments }: KillRun
   )
   const [first] = open
   if (first === undefined) throw new Error('there is a lane')
-  const walk = await first.countPoints()
+  // The shorter of two: one that brings a group back is followed by another walk.
+  const walks = [await first.countPoints(), await first.countPoints()]
+  const walk = walks.reduce((one, other) => (other.length < one.length ? other : one))
   const kills = plan(walk, points, moments, seed)
   try {
     await Promise.all(
@@ -41,7 +43,7 @@ export async function killAll({ backend, seed, lanes, points, moments }: KillRun
           const kill = kills[at]
           if (kill === undefined) break
           const where = { backend, seed, lane: index, kill }
-          const hit = await lane.kill(kill).catch((error: unknown) => error)
+          const hit = await killOnce(lane, kill).catch((error: unknown) => error)
           const differences = await lane.differences().catch((error: unknown) => [String(error)])
           expect({ ...where, hit, differences }).toEqual({
             ...where,
@@ -56,6 +58,13 @@ export async function killAll({ backend, seed, lanes, points, moments }: KillRun
     await Promise.all(open.map((lane) => lane.close()))
   }
   return { points: walk.length, hits }
+}
+
+/** Walks differ: where one ends before the point, an earlier one of the next walk stands for it. */
+async function killOnce(lane: Lane, kill: Kill): Promise<string | null> {
+  const hit = await lane.kill(kill)
+  if (hit !== null || !('at' in kill) || kill.at === 1) return hit
+  return killOnce(lane, { ...kill, at: Math.ceil(kill.at / 2) })
 }
 
 function plan(walk: readonly string[], points: number | 'all', moments: number, seed: number): Kill[] {

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { mutate } from '../../simulator/mutate.ts'
 import { seededRandom } from '../../simulator/random.ts'
-import { deployTo, quietBeside } from './estate.ts'
 import { shortTimings, startFleet } from './fleet.ts'
 import type { Target } from './kill-points.ts'
 import { settled, somethingOpen } from './settled.ts'
@@ -36,14 +35,12 @@ export interface Lane {
 
 /** Opens a lane whose cloud, and what happens in it, come out of `seed`. */
 export async function openLane(backend: 'redis' | 'postgres', seed: number): Promise<Lane> {
-  const options = { seed, sizes: [24], customers: 0, groupsPerTenant: 8, timings }
+  const options = { seed, sizes: [24], customers: 0, groupsPerTenant: 8, deployed: true, timings }
   const fleet = await startFleet(backend, 0, options)
   const { db } = fleet.database
   const [tenant] = fleet.cloud.tenants
   if (tenant === undefined) throw new Error('the cloud has a tenant')
   const { id } = tenant
-  await deployTo(db, tenant)
-  await quietBeside(db, id, fleet.cloud.clientId)
   // Several pages a collection, so that there is something between them.
   fleet.cloud.faults.knobs(id, { pageSize: 12 })
   let walks = 0

@@ -52,9 +52,12 @@ export function spawnVictim(env: NodeJS.ProcessEnv): Victim {
     child.send(word)
     return heard
   }
+  const loaded = answer(z.literal('loaded')).then(() => undefined)
+  // A standby that is not wanted any more is killed before anybody has asked.
+  loaded.catch(() => {})
   return {
     child,
-    loaded: answer(z.literal('loaded')).then(() => undefined),
+    loaded,
     go: () => say({ go: true }, z.literal('ready')).then(() => undefined),
     arm: (at) => say({ arm: at }, z.literal('armed')).then(() => undefined),
     disarm: () =>
