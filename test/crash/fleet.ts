@@ -13,7 +13,7 @@ import { requestSync } from '../../src/sync/requests.ts'
 import { compareCloud } from '../../src/cli/demo-truth.ts'
 import { testCa } from '../harness/ca.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
-import { deployTo, quietBeside } from './estate.ts'
+import { deployTo, quietBeside } from '../harness/deployed.ts'
 import { redisUrl } from '../harness/redis.ts'
 
 export const shortTimings = {

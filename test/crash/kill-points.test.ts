@@ -6,7 +6,7 @@ const seed = 1
 test('wherever a worker is killed, all that is wanted is done by the next one, nothing is lost and nothing is doubled', async () => {
   const runs = await Promise.all(
     (['redis', 'postgres'] as const).map((backend) =>
-      killAll({ backend, seed, lanes: 2, points: 75, moments: 10 }),
+      killAll({ backend, seed, lanes: 2, points: 80, moments: 10 }),
     ),
   )
   const hits = runs.flatMap((run) => run.hits)

@@ -5,7 +5,7 @@ import { seededRandom } from '../../simulator/random.ts'
 import { shortTimings, startFleet } from './fleet.ts'
 import type { Target } from './kill-points.ts'
 import { settled, somethingOpen } from './settled.ts'
-import { targetDifferences } from './targets-truth.ts'
+import { targetDifferences } from '../targets/model/differences.ts'
 import { spawnVictim } from './victim.ts'
 
 /** Short enough that a dead worker's tenant is taken up again in a second or two. */

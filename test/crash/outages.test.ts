@@ -14,7 +14,7 @@ import { openProxy } from '../harness/proxy.ts'
 import { ownRedis } from '../harness/redis.ts'
 import { startFleet, type Fleet, type FleetOptions } from './fleet.ts'
 import { promisedMs, settled, somethingOpen } from './settled.ts'
-import { targetDifferences } from './targets-truth.ts'
+import { targetDifferences } from '../targets/model/differences.ts'
 
 const cloud = { seed: 3, sizes: [40, 20], customers: 1, groupsPerTenant: 8, latencyMs: 20, deployed: true }
 

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
-import type { Database } from '../../src/db/tables.ts'
-import { keyOf, loadFacts, loadStanding, type TargetFact } from '../targets/model/facts.ts'
-import { wantedBy } from '../targets/model/model.ts'
+import type { Database } from '../../../src/db/tables.ts'
+import { keyOf, loadFacts, loadStanding, type TargetFact } from './facts.ts'
+import { wantedBy } from './model.ts'
 
 /** As SUSPENDED_LICENSE_GRACE is by default. */
 const graceMs = 30 * 86_400_000
