@@ -30,7 +30,7 @@ async function copyOf(template: string): Promise<TestDatabase> {
   await asAdmin(`create database ${name} template ${template}`)
   const url = new URL(serverUrl())
   url.pathname = `/${name}`
-  const db = openDatabase(url.href, { max: 10, onError: () => {} })
+  const db = openDatabase(url.href, { max: 10, applicationName: 'tests of entra-sync', onError: () => {} })
   return {
     url: url.href,
     db,
