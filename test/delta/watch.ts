@@ -42,8 +42,9 @@ export function watchTargets(db: Kysely<Database>, estate: Estate, { late }: { l
         for (const [object, reasons] of objects) {
           const key = `${object} ${item}`
           const before = since.get(key)
-          // A group that is gone gives nothing new, and takes nothing.
-          if (kept && before !== undefined) now.set(key, before)
+          // A group that is gone gives nothing new, and takes nothing; where it is told late, that it is gone may be
+          // read after what has happened to its members since.
+          if (kept && !late && before !== undefined) now.set(key, before)
           if (!kept) now.set(key, sinceWhen(before, late ? reasons : ['any'], looks))
         }
       }
