@@ -1,20 +1,24 @@
 import { hostname } from 'node:os'
+import { pid } from 'node:process'
+import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import type { Config, OpsToken } from './config.ts'
 import { startForgetting } from './consent/offboard/forget-tokens.ts'
 import { openDatabase } from './db/connection.ts'
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts'
 import { openFeedBell } from './db/feed-bell.ts'
+import { beat } from './db/heartbeats.ts'
 import { assertSchema, migrate } from './db/migrate.ts'
 import type { Database } from './db/tables.ts'
 import { openGraph } from './graph-of-config.ts'
+import { workerCheck } from './http/health.ts'
 import { startHttp } from './http/server.ts'
 import { loadOpsTokens } from './http/ops-tokens.ts'
-import { payloadSchemas } from './jobs/catalog.ts'
+import { payloadSchemas, queueNames, type QueueName } from './jobs/catalog.ts'
 import { createHandlers } from './jobs/handlers.ts'
 import { openQueues, type Queues, type WorkerTimings } from './jobs/queues.ts'
 import { readSyncState } from './jobs/sync-state.ts'
-import { startWorker } from './jobs/worker.ts'
+import { startWorker, type WorkerContext } from './jobs/worker.ts'
 import { openKeyRing } from './key-ring.ts'
 import type { Log } from './log.ts'
 import { openPreconsent } from './preconsent-of-config.ts'
@@ -23,6 +27,7 @@ import { startScheduler, type SchedulerTimings } from './scheduler/scheduler.ts'
 import { runTick } from './scheduler/tick.ts'
 import { createClosers } from './shutdown.ts'
 import { defaultTimings, type SyncTimings } from './sync/context.ts'
+import { openWitness } from './restore/witness.ts'
 import { syncEntitlements } from './targets/entitlements/sync.ts'
 
 export type Part = 'scheduler' | 'worker' | 'http'
@@ -81,6 +86,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     })
     closers.add('database', () => db.destroy())
     await assertSchema(db)
+    // Before anything works on a database that may be of last week.
+    const witness = openWitness(db, join(config.dataDir, 'witness.json'), log)
+    closers.add('witness', () => witness.stop())
+    await witness.beat()
 
     const queues = await openQueues(config.queueUrl ?? databaseUrl, {
       log,
@@ -101,7 +110,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
           db,
           graphFor: graph.forTenant,
           log,
-          worker: `${hostname()}-${process.pid}`,
+          worker: `${hostname()}-${pid}`,
           timings: { ...defaultTimings, sliceMs: config.syncSliceMs, ...timings.sync },
           guard: config.guard,
           appIdFor: graph.appIdFor,
@@ -133,33 +142,27 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
           queues,
           intervals: config.intervals,
           defaultClientId: config.defaultApp?.clientId ?? null,
+          by: `${hostname()}-${pid}`,
           ...(healAfterMs !== undefined && { healAfterMs }),
         }),
     })
-    const workerContext = { queues, handlers, log, nameOf: (id: string) => tenantName(db, id, log) }
+    const process = `${hostname()}-${pid}`
+    const workerContext: WorkerContext = {
+      queues,
+      handlers,
+      log,
+      beat: (queue) => beat(db, `worker ${queue}`, process),
+      nameOf: (id) => tenantName(db, id, log),
+    }
     const stopMs = timings.stopMs ?? stopWorkersMs
-    const workers = [
-      ...(runs('worker') || runs('scheduler')
-        ? [
-            startWorker(workerContext, 'control', {
-              concurrency: 4,
-              ...(timings.worker && { timings: timings.worker }),
-            }),
-          ]
-        : []),
-      ...(runs('worker')
-        ? [
-            startWorker(workerContext, 'sync', {
-              concurrency: config.syncConcurrency,
-              ...(timings.worker && { timings: timings.worker }),
-            }),
-            startWorker(workerContext, 'targets', {
-              concurrency: resolutionsAtOnce,
-              ...(timings.worker && { timings: timings.worker }),
-            }),
-          ]
-        : []),
-    ]
+    const concurrency = { control: 4, sync: config.syncConcurrency, targets: resolutionsAtOnce }
+    const served: readonly QueueName[] = runs('worker') ? queueNames : runs('scheduler') ? ['control'] : []
+    const workers = served.map((name) =>
+      startWorker(workerContext, name, {
+        concurrency: concurrency[name],
+        ...(timings.worker && { timings: timings.worker }),
+      }),
+    )
     closers.add('workers', async () => void (await Promise.all(workers.map((worker) => worker.stop(stopMs)))))
     await Promise.all(workers.map((worker) => worker.ready))
 
@@ -187,6 +190,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         syncIntervalMs: config.intervals.syncMs,
         licenseGraceMs: config.licenseGraceMs,
         guard: config.guard,
+        health: () => workers.map((worker) => workerCheck(worker.queue, worker.ok())),
         http: config.http,
         opsTokens,
         metricsToken: config.metricsToken,

@@ -13,7 +13,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/app.ts', 'src/redis-server.ts', 'src/graph-of-config.ts', 'src/preconsent-of-config.ts'],
   ['src/scheduler/'],
   ['src/jobs/'],
-  ['src/holds/'],
+  ['src/holds/', 'src/restore/'],
   ['src/sync/', 'src/targets/', 'src/consent/'],
   ['src/graph/', 'src/db/'],
   [

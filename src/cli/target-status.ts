@@ -19,6 +19,7 @@ const frozenWords: Record<NonNullable<TargetStatus['frozen']>, string> = {
   gdap_ended: 'its GDAP relationship has ended',
   never_synced: 'it was never synced whole',
   sync_not_whole: 'its last sync was not whole',
+  restored: 'the database was restored, and it was not read whole since',
 }
 
 /** Lines about the targets of one family: how many, when resolved, what waits and why. */

@@ -11,6 +11,7 @@ import { addImportCommands } from './imports.ts'
 import { addLinkCommands } from './links.ts'
 import { addPreconsentCommands } from './preconsent.ts'
 import { addPermissionLevelCommand } from './permission-level.ts'
+import { addRestoredCommand } from './restored.ts'
 import { addSecretCommands } from './secrets.ts'
 import { addSyncCommands } from './syncing.ts'
 import { addTargetCommands } from './targets.ts'
@@ -93,6 +94,7 @@ export function commandLine(perform: Perform): Command {
 
   program.commandsGroup('Rarely:')
   addSecretCommands(program, perform, json)
+  addRestoredCommand(program, perform, json)
   addOffboardCommand(program, perform, json)
   return program
 }

@@ -69,14 +69,17 @@ export async function noteFreshness(
   required: readonly string[],
 ): Promise<void> {
   await sql`
-    update entra_tenants e set last_synced_at = c.synced_at, last_full_at = c.full_at
+    update entra_tenants e set last_synced_at = coalesce(c.synced_at, e.last_synced_at),
+      last_full_at = coalesce(c.full_at, e.last_full_at),
+      restored_at = case when c.full_at > e.restored_at then null else e.restored_at end
     from (
       select case when count(completed_at) = ${required.length} then min(completed_at) end as synced_at,
         case when count(last_full_at) = ${required.length} then min(last_full_at) end as full_at
       from sync_cursors where entra_tenant_id = ${entraTenantId} and collection = any (${required}::text[])
     ) c
     where e.entra_tenant_id = ${entraTenantId}
-      and (e.last_synced_at, e.last_full_at) is distinct from (c.synced_at, c.full_at)`.execute(db)
+      and (coalesce(c.synced_at, e.last_synced_at), coalesce(c.full_at, e.last_full_at))
+        is distinct from (e.last_synced_at, e.last_full_at)`.execute(db)
 }
 
 /** Sets when the tick wants this Entra tenant again. `nextSyncAt` null = as already planned. */

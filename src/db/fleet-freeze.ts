@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import { isFleetFrozen } from '../guard.ts'
 import { audit } from './audit.ts'
 import type { Database } from './tables.ts'
+import { advisoryLocks } from './advisory-locks.ts'
 
 /** While one is on, nothing is removed and no target unassigned, in any tenant. */
 export interface FleetFreeze {
@@ -11,10 +12,6 @@ export interface FleetFreeze {
   startedBy: string | null
   reason: string
 }
-
-/** Constants that no other advisory lock has: whoever removes shares the first until its commit. */
-const removing = 6_210_387_044
-const freezing = 6_210_387_045
 
 /** The freeze that is on; null = none is. */
 export async function readFreeze(db: Kysely<Database>): Promise<FleetFreeze | null> {
@@ -30,14 +27,14 @@ export async function readFreeze(db: Kysely<Database>): Promise<FleetFreeze | nu
  * ended). It stays until an operator ends it: what strikes many tenants at once seldom passes within the hour.
  */
 export async function isFleetFrozenNow(trx: Kysely<Database>): Promise<boolean> {
-  await sql`select pg_advisory_xact_lock_shared(${removing})`.execute(trx)
+  await sql`select pg_advisory_xact_lock_shared(${advisoryLocks.removing})`.execute(trx)
   if ((await readFreeze(trx)) !== null) return true
   const { held, tenants } = await fleetHolds(trx)
   if (!isFleetFrozen(held, tenants)) return false
   // Whoever comes second must not wait for the first one's commit, which may be a long resolution: it is frozen anyway.
   const { rows } = await sql<{
     first: boolean
-  }>`select pg_try_advisory_xact_lock(${freezing}) as first`.execute(trx)
+  }>`select pg_try_advisory_xact_lock(${advisoryLocks.freezing}) as first`.execute(trx)
   if (rows[0]?.first !== true) return true
   const reason = `${held} of ${tenants} Entra tenants were newly held within an hour`
   await insertFreeze(trx, { by: null, reason })
@@ -74,7 +71,7 @@ export async function awaitRemovals(db: Kysely<Database>, waitMs: number): Promi
     .transaction()
     .execute(async (trx) => {
       await sql`select set_config('lock_timeout', ${`${waitMs}ms`}, true)`.execute(trx)
-      await sql`select pg_advisory_xact_lock(${removing})`.execute(trx)
+      await sql`select pg_advisory_xact_lock(${advisoryLocks.removing})`.execute(trx)
       return true
     })
     .catch((error: unknown) => {

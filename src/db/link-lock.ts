@@ -1,15 +1,13 @@
 import { sql, type Transaction } from 'kysely'
+import { advisoryLocks } from './advisory-locks.ts'
 import type { Database } from './tables.ts'
-
-/** Any constant that no other advisory lock has: whoever changes tenants or links waits for each other by it. */
-const lockKey = 6_210_387_042
 
 /**
  * To be called first in every transaction that makes tenants or changes links: one at a time, so that slugs, owners of
  * domains and the chain of parents are judged by what is there. The lock ends with the transaction.
  */
 export async function lockLinks(trx: Transaction<Database>): Promise<void> {
-  await sql`select pg_advisory_xact_lock(${lockKey})`.execute(trx)
+  await sql`select pg_advisory_xact_lock(${advisoryLocks.links})`.execute(trx)
 }
 
 /**

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql, type Kysely } from 'kysely'
 import pg from 'pg'
 import { EntraSyncError } from '../errors.ts'
+import { advisoryLocks } from './advisory-locks.ts'
+import { isLockTimeout, locked, watchLocks, type LockWatch } from './lock-watch.ts'
 import type { Database } from './tables.ts'
 
 interface Migration {
@@ -10,31 +13,46 @@ interface Migration {
   name: string
   checksum: string
   text: string
+  /** The version before this one works on with the schema that it makes: an upgrade needs no stop, and can be taken back. */
+  compatible: boolean
 }
 
-/** Any constant, as long as it stays the same: all migrators of all versions wait for one another by it. */
-const lockKey = 6_210_387_041
+export interface MigrateOptions {
+  /** How long one try waits for a lock; whoever comes after us waits as long. */
+  lockTimeoutMs?: number
+  tries?: number
+  /** Between tries, so that those who waited behind us come through. */
+  pauseMs?: number
+}
+
+const defaults = { lockTimeoutMs: 10_000, tries: 3, pauseMs: 5000 }
 
 const folder = new URL('migrations/', import.meta.url)
 
-/** The migrations of this version of the code, oldest first. Released files are never edited. */
+/**
+ * The migrations of this version of the code, oldest first. Released files are never edited. From 0020 on a file's first
+ * line says whether the version before it works on with it: `-- compatible: why`, or `-- breaking: why`.
+ */
 export async function knownMigrations(): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
   return Promise.all(
     names.map(async (file) => {
       const text = await readFile(new URL(file, folder), 'utf8')
       const checksum = createHash('sha256').update(text).digest('hex')
-      return { version: Number(file.slice(0, 4)), name: file.slice(5, -4), checksum, text }
+      const compatible = text.startsWith('-- compatible: ')
+      return { version: Number(file.slice(0, 4)), name: file.slice(5, -4), checksum, text, compatible }
     }),
   )
 }
 
 /**
  * Brings schema `entra_sync` up to date, each migration in one transaction of its own. Two migrators at once wait for
- * each other; one that meets a lock for 10 s gives up and says so, rather than queueing everybody behind it.
+ * each other; one that meets a lock lets go after 10 s, so that nobody queues behind it for longer, tries it twice more
+ * and then gives up and names who holds it.
  * @throws kind `database` (unreachable, locked), kind `config` (a schema that this version does not know)
  */
-export async function migrate(url: string): Promise<{ applied: string[] }> {
+export async function migrate(url: string, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
+  const { tries, pauseMs, lockTimeoutMs } = { ...defaults, ...options }
   const migrations = await knownMigrations()
   const client = new pg.Client({
     connectionString: url,
@@ -43,43 +61,66 @@ export async function migrate(url: string): Promise<{ applied: string[] }> {
   })
   client.on('error', () => {})
   const applied: string[] = []
+  let watch: LockWatch | undefined
   try {
     await client.connect()
+    watch = await watchLocks(url, client)
     for (const migration of migrations) {
-      if (await applyOne(client, migrations, migration))
-        applied.push(`${pad(migration.version)}_${migration.name}`)
+      for (let attempt = 1; ; attempt++) {
+        try {
+          if (await applyOne(client, migrations, migration, lockTimeoutMs))
+            applied.push(`${pad(migration.version)}_${migration.name}`)
+          break
+        } catch (error) {
+          if (!isLockTimeout(error) || attempt >= tries) throw error
+          await sleep(pauseMs)
+        }
+      }
     }
   } catch (error) {
-    throw error instanceof EntraSyncError ? error : migrationFailed(error)
+    if (error instanceof EntraSyncError) throw error
+    throw isLockTimeout(error) ? locked(error, watch?.holders() ?? [], tries) : migrationFailed(error)
   } finally {
+    await watch?.stop()
     await client.end().catch(() => {})
   }
   return { applied }
 }
 
-async function applyOne(client: pg.Client, known: Migration[], migration: Migration): Promise<boolean> {
+async function applyOne(
+  client: pg.Client,
+  known: Migration[],
+  migration: Migration,
+  lockTimeoutMs: number,
+): Promise<boolean> {
   await client.query('begin')
   try {
-    await client.query("set local lock_timeout = '10s'")
-    await client.query('select pg_advisory_xact_lock($1)', [lockKey])
+    await client.query("select set_config('lock_timeout', $1, true)", [`${lockTimeoutMs}ms`])
+    await client.query('select pg_advisory_xact_lock($1)', [advisoryLocks.migrating])
     await client.query('create schema if not exists entra_sync')
     await client.query('set local search_path = entra_sync')
     await client.query(
       `create table if not exists schema_migrations (version int primary key, name text not null, checksum text not null,
          applied_at timestamptz not null default now())`,
     )
-    const { rows } = await client.query<{ version: number; checksum: string }>(
-      'select version, checksum from schema_migrations',
+    await client.query(
+      `do $$ begin
+         if not exists (select from pg_attribute where attrelid = 'schema_migrations'::regclass and attname = 'compatible') then
+           alter table schema_migrations add column compatible boolean not null default false;
+         end if;
+       end $$`,
+    )
+    const { rows } = await client.query<AppliedMigration>(
+      'select version, checksum, compatible from schema_migrations',
     )
     compareSchema(rows, known)
     const isNew = !rows.some((row) => row.version === migration.version)
     if (isNew) {
       await client.query(migration.text)
-      await client.query('insert into schema_migrations (version, name, checksum) values ($1, $2, $3)', [
-        migration.version,
-        migration.name,
-        migration.checksum,
-      ])
+      await client.query(
+        'insert into schema_migrations (version, name, checksum, compatible) values ($1, $2, $3, $4)',
+        [migration.version, migration.name, migration.checksum, migration.compatible],
+      )
     }
     await client.query('commit')
     return isNew
@@ -89,10 +130,21 @@ async function applyOne(client: pg.Client, known: Migration[], migration: Migrat
   }
 }
 
-/** @throws kind `config` when the database holds a migration that this version does not know, or knows otherwise */
-function compareSchema(rows: { version: number; checksum: string }[], known: Migration[]): void {
+interface AppliedMigration {
+  version: number
+  checksum: string
+  compatible: boolean
+}
+
+/**
+ * A newer migration that is compatible is none of this version's business: that is how two versions run side by side
+ * while one takes the other's place, and how the older one comes back.
+ * @throws kind `config` when the database holds another one that this version does not know, or knows otherwise
+ */
+function compareSchema(rows: readonly AppliedMigration[], known: Migration[]): void {
   for (const row of rows) {
     const ours = known.find((migration) => migration.version === row.version)
+    if (!ours && row.compatible) continue
     if (!ours) {
       throw new EntraSyncError(
         'config',
@@ -122,12 +174,19 @@ function compareSchema(rows: { version: number; checksum: string }[], known: Mig
  */
 export async function assertSchema(db: Kysely<Database>): Promise<void> {
   const known = await knownMigrations()
-  let rows: { version: number; checksum: string }[] = []
+  let rows: AppliedMigration[] = []
   try {
     const { rows: found } = await sql<{ present: boolean }>`
       select to_regclass('entra_sync.schema_migrations') is not null as present`.execute(db)
     if (found[0]?.present) {
-      rows = await db.selectFrom('schema_migrations').select(['version', 'checksum']).execute()
+      // As JSON: a schema from before the column `compatible` lacks it, and is to be told to migrate, not that it broke.
+      const all = await sql<{ row: Partial<AppliedMigration> }>`
+        select to_jsonb(m) as row from entra_sync.schema_migrations m`.execute(db)
+      rows = all.rows.map(({ row: { version = 0, checksum = '', compatible = false } }) => ({
+        version,
+        checksum,
+        compatible,
+      }))
     }
   } catch (error) {
     throw migrationFailed(error)
@@ -147,17 +206,6 @@ export async function assertSchema(db: Kysely<Database>): Promise<void> {
 
 function migrationFailed(error: unknown): EntraSyncError {
   const code = error instanceof pg.DatabaseError ? error.code : undefined
-  if (code === '55P03') {
-    return new EntraSyncError(
-      'database',
-      'A lock in the database was not free within 10 s, so nothing was migrated.',
-      {
-        code: 'migration_locked',
-        remedy: 'Find the holder in pg_stat_activity, let it end, and run `entra-sync migrate` again.',
-        cause: error,
-      },
-    )
-  }
   const reason =
     error instanceof AggregateError
       ? error.errors.map((each) => (each as Error).message).join(', ')

@@ -28,6 +28,9 @@ export interface Database {
   hold_items: HoldItemsTable
   hold_limits: HoldLimitsTable
   fleet_freezes: FleetFreezesTable
+  restore_witness: RestoreWitnessTable
+  heartbeats: HeartbeatsTable
+  app_budgets: AppBudgetsTable
   problems: ProblemsTable
   audit_log: AuditLogTable
   gdap_status: GdapStatusView
@@ -104,6 +107,7 @@ export interface EntraTenantsTable {
   paused_at: NullableTimestamp
   gone_at: NullableTimestamp
   offboarded_at: NullableTimestamp
+  restored_at: NullableTimestamp
   app_checked_at: NullableTimestamp
   consecutive_failures: Generated<number>
   created_at: DefaultTimestamp
@@ -388,6 +392,26 @@ export interface FleetFreezesTable {
   ended_by: string | null
 }
 
+export interface AppBudgetsTable {
+  client_id: string
+  window_start: Timestamp
+  units: number
+  held_until: NullableTimestamp
+}
+
+export interface HeartbeatsTable {
+  name: string
+  at: Timestamp
+  by: string
+}
+
+export interface RestoreWitnessTable {
+  only_row: Generated<boolean>
+  database_id: Generated<string>
+  beats: Generated<number>
+  beat_at: DefaultTimestamp
+}
+
 export interface HoldItemsTable {
   hold_id: string
   entra_tenant_id: string | null
@@ -626,6 +650,7 @@ export interface SchemaMigrationsTable {
   name: string
   checksum: string
   applied_at: DefaultTimestamp
+  compatible: Generated<boolean>
 }
 
 export type DesiredState = 'installed' | 'uninstalled' | 'update_if_found' | 'ignored'
@@ -806,7 +831,7 @@ export interface TargetDirtTable {
 
 export interface TargetFamilyStatusView {
   family_id: string
-  frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'sync_not_whole' | null
+  frozen: 'gone' | 'offboarded' | 'gdap_ended' | 'never_synced' | 'restored' | 'sync_not_whole' | null
 }
 
 export interface DeploymentWarningsView {

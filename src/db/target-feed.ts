@@ -2,9 +2,7 @@ import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely'
 import pg from 'pg'
 import { EntraSyncError } from '../errors.ts'
 import type { Database, SubjectKind } from './tables.ts'
-
-/** A constant that no other advisory lock has: whoever appends to the feed waits for the one before. */
-const feedLock = 6_210_387_044
+import { advisoryLocks } from './advisory-locks.ts'
 
 /**
  * Appends changes to the feed; to be called last in a transaction. `from` is a query of (tenant_id, subject_kind,
@@ -16,7 +14,7 @@ export async function appendChanges(
   trx: Transaction<Database>,
   { runId, from }: { runId: string; from: RawBuilder<unknown> },
 ): Promise<void> {
-  await sql`select pg_advisory_xact_lock(${feedLock})`.execute(trx)
+  await sql`select pg_advisory_xact_lock(${advisoryLocks.feed})`.execute(trx)
   await sql`
     with appended as (
       insert into target_changes (seq, at, tenant_id, subject_kind, subject_id, item_id, change, reason, before, after, run_id, deliberate)

@@ -1,7 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
+import type { FeedBell } from '../db/feed-bell.ts'
 import { readFreshness } from '../db/freshness.ts'
+import { readHeartbeats } from '../db/heartbeats.ts'
 import { readTargetLag } from '../db/target-status.ts'
 import { assertSchema } from '../db/migrate.ts'
 import type { Database } from '../db/tables.ts'
@@ -16,16 +18,22 @@ export interface Check {
 export interface HealthDeps {
   db: Kysely<Database>
   queues: Queue[]
+  feedBell: FeedBell
   /** SYNC_INTERVAL in milliseconds, for tenants without one of their own. */
   syncIntervalMs: number
   /** What only the process knows of its own loops; each entry becomes a check of /readyz. Leave out for none. */
   health?: () => Check[]
+  /** When this process started, in milliseconds since 1970: what never beat is late only from then on. */
+  startedAt?: number
 }
 
+const bootedAt = Date.now()
 const longestStallMs = 5000
 const windowMs = 30_000
-/** Long enough for a worker to restart and for a lease of a killed one (60 s) to end. */
-const unservedSeconds = 150
+/** Long enough for a worker to restart and for a lease of a killed one (60 s) to end; red is within two minutes. */
+const unservedSeconds = 100
+/** The tick comes every 5 s; a process that takes its place after a SIGKILL needs up to a minute. */
+const tickSeconds = 90
 /** Longer than the longest run of a sync that a dirty family waits for, and than its resolution after it. */
 const unresolvedSeconds = 900
 
@@ -54,13 +62,23 @@ export function liveness(stallMs: number): Check {
   return { name: 'event_loop', ok: stallMs < longestStallMs, detail }
 }
 
+/** What only a restart of this process mends. */
+export function workerCheck(queue: string, ok: boolean): Check {
+  const detail = ok
+    ? 'takes what waits'
+    : 'takes no jobs though some wait, and making it anew has not helped: restart this process'
+  return { name: `worker ${queue}`, ok, detail }
+}
+
 /** Readiness by progress. A ping that works while nothing syncs is what an operator must not be told. */
 export async function readiness(deps: HealthDeps): Promise<Check[]> {
   const checks = await Promise.all([
     check('schema', () => assertSchema(deps.db)),
     check('freshness', () => freshness(deps)),
+    check('scheduler', () => scheduler(deps)),
     check('workers', () => workers(deps)),
     check('targets', () => targets(deps)),
+    check('feed', async () => feed(deps)),
     check('queue', async () => {
       await Promise.all(deps.queues.map((queue) => queue.getJobCounts('waiting')))
     }),
@@ -77,7 +95,21 @@ async function freshness({ db, syncIntervalMs }: HealthDeps): Promise<Check> {
   return { name: 'freshness', ok: stale.length * 2 <= scheduled, detail }
 }
 
-async function workers({ db }: HealthDeps): Promise<string | Check> {
+/** No tick, no work: nothing else makes what is due. */
+async function scheduler(deps: HealthDeps): Promise<Check> {
+  const seconds = await secondsSince(deps, 'tick')
+  const detail = `the last tick was ${Math.round(seconds)} s ago${
+    seconds < tickSeconds ? '' : ': see that a process with the scheduler runs, and that the queue answers'
+  }`
+  return { name: 'scheduler', ok: seconds < tickSeconds, detail }
+}
+
+async function secondsSince({ db, startedAt = bootedAt }: HealthDeps, loop: string): Promise<number> {
+  return (await readHeartbeats(db)).get(loop) ?? (Date.now() - startedAt) / 1000
+}
+
+async function workers(deps: HealthDeps): Promise<Check> {
+  const { db } = deps
   const { rows } = await sql<{ waiting: number; busy: number; finished: number }>`
     select
       (select count(*)::int from entra_sync.sync_requests r
@@ -89,8 +121,27 @@ async function workers({ db }: HealthDeps): Promise<string | Check> {
       (select count(*)::int from entra_sync.sync_runs
         where finished_at > now() - make_interval(secs => ${unservedSeconds})) as finished`.execute(db)
   const { waiting = 0, busy = 0, finished = 0 } = rows[0] ?? {}
-  const detail = `${waiting} requests wait for more than ${unservedSeconds} s, ${busy} Entra tenants are being synced, ${finished} runs ended in that time`
-  return { name: 'workers', ok: waiting === 0 || busy > 0 || finished > 0, detail }
+  const still: string[] = []
+  for (const { name } of deps.queues) {
+    const seconds = await secondsSince(deps, `worker ${name}`)
+    if (seconds >= unservedSeconds)
+      still.push(`nobody has taken jobs of the queue ${name} for ${Math.round(seconds)} s`)
+  }
+  const counts = `${waiting} requests wait for more than ${unservedSeconds} s, ${busy} Entra tenants are being synced, ${finished} runs ended in that time`
+  return {
+    name: 'workers',
+    ok: still.length === 0 && (waiting === 0 || busy > 0 || finished > 0),
+    detail: [...still, counts].join('; '),
+  }
+}
+
+function feed({ feedBell }: HealthDeps): Check {
+  const ok = feedBell.ok()
+  return {
+    name: 'feed',
+    ok,
+    detail: ok ? 'ok' : 'changes of targets are heard by the clock only: LISTEN is lost',
+  }
 }
 
 /** Frozen families wait rightly; one that fails again and again is dirty for as long. */

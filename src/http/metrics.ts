@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import { readFreeze } from '../db/fleet-freeze.ts'
+import { readHeartbeats } from '../db/heartbeats.ts'
 import type { Database } from '../db/tables.ts'
 import { addTargetMetrics } from './target-metrics.ts'
 
@@ -37,6 +38,11 @@ export async function createMetrics({ db, queues }: MetricsDeps): Promise<Regist
   const holds = gauge('sync_holds_open', 'Open holds by kind.', ['kind'])
   const held = gauge('sync_held_items', 'Changes kept back in open holds by kind.', ['kind'])
   const frozen = gauge('fleet_frozen', '1 while all removals are frozen, be it by an operator or by itself.')
+  const loops = gauge(
+    'daemon_loop_age_seconds',
+    'Seconds since a loop of the daemons last did its work: the tick, the worker of each queue.',
+    ['loop'],
+  )
   const due = gauge('queue_due_age_seconds', 'Age of the oldest sync request that no worker has served.')
   const waiting = gauge('sync_requests_unserved', 'Sync requests that no worker has served.')
   const busy = gauge('sync_leases_held', 'Entra tenants that a worker syncs now.')
@@ -115,6 +121,7 @@ export async function createMetrics({ db, queues }: MetricsDeps): Promise<Regist
       held.set({ kind }, items)
     }
 
+    for (const [loop, seconds] of await readHeartbeats(db)) loops.set({ loop }, seconds)
     frozen.set((await readFreeze(db)) === null ? 0 : 1)
 
     const work = await sql<{ age: number | null; waiting: number; busy: number }>`

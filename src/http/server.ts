@@ -97,8 +97,10 @@ export async function createRoutes(
   app.use('*', bodyLimit({ maxSize: largestBody }))
 
   app.get('/livez', (context) => {
-    const check = liveness(stallMs())
-    return context.json({ status: check.ok ? 'live' : 'stalled', checks: [check] }, check.ok ? 200 : 503)
+    // What only a restart of this process mends; Graph, Redis or Postgres being away is none of that.
+    const checks = [liveness(stallMs()), ...(deps.health?.() ?? [])]
+    const live = checks.every(({ ok }) => ok)
+    return context.json({ status: live ? 'live' : 'stalled', checks }, live ? 200 : 503)
   })
   // Anybody may ask, so all who ask at once share one look at the database.
   let looking: Promise<Check[]> | null = null

@@ -85,6 +85,7 @@ async function purgePersons(db: Kysely<Database>): Promise<number> {
       delete from entra_sync.persons where person_id in (
         select person_id from entra_sync.persons
         where deleted_at < now() - make_interval(days => ${graceDays}) and protected_reason is null
+          and entra_tenant_id not in (select entra_tenant_id from entra_sync.entra_tenants where restored_at is not null)
         limit ${batch} for update skip locked
       ) returning entra_tenant_id, object_id
     ), edges as (
@@ -107,6 +108,7 @@ async function purgeGroups(db: Kysely<Database>): Promise<number> {
       delete from entra_sync.groups where (entra_tenant_id, object_id) in (
         select entra_tenant_id, object_id from entra_sync.groups
         where deleted_at < now() - make_interval(days => ${graceDays})
+          and entra_tenant_id not in (select entra_tenant_id from entra_sync.entra_tenants where restored_at is not null)
         limit ${batch} for update skip locked
       ) returning entra_tenant_id, object_id
     ), edges as (

@@ -5,14 +5,17 @@ import type { Log } from '../log.ts'
 import { catalog, isJobName, isQuiet, type Handlers, type JobName, type QueueName } from './catalog.ts'
 import type { JobHelpers } from './helpers.ts'
 import { progressReporter } from './progress.ts'
-import { adding, type Queues, type WorkerTimings } from './queues.ts'
+import { adding, type JobProcessor, type JobWorker, type Queues, type WorkerTimings } from './queues.ts'
 import { jobText } from './text.ts'
 import { verdictOfError, type Verdict } from './verdicts.ts'
+import { watchWorker, type WatchdogTimings } from './watchdog.ts'
 
 export interface WorkerContext {
   queues: Queues
   handlers: Handlers
   log: Log
+  /** Notes that the worker of a queue makes progress. */
+  beat(queue: QueueName): Promise<void>
   /** Name of an Entra tenant or a tenant for messages; its id where nothing better is known. Never throws. */
   nameOf(id: string): Promise<string>
 }
@@ -20,6 +23,9 @@ export interface WorkerContext {
 export interface RunningWorker {
   /** Resolves when it claims jobs. */
   ready: Promise<void>
+  queue: QueueName
+  /** False = it takes no jobs though some wait, and making it anew has not helped. */
+  ok(): boolean
   /** Claims nothing more, aborts what runs, waits for it until the deadline, then lets go. */
   stop(deadlineMs: number): Promise<void>
 }
@@ -38,29 +44,59 @@ export const workerTimings: WorkerTimings = {
 export function startWorker(
   context: WorkerContext,
   name: QueueName,
-  options: { concurrency: number; timings?: WorkerTimings },
+  options: { concurrency: number; timings?: WorkerTimings; watchdog?: WatchdogTimings },
 ): RunningWorker {
   const { queues, log } = context
   const stopping = new AbortController()
+  let taken = 0
+  let busy = 0
   // BullMQ hands over its AbortSignal only to a processor that declares three parameters.
-  const worker = queues.openWorker(
-    name,
-    (job, token, signal) =>
-      processJob(
-        context,
-        name,
-        job,
-        token ?? '',
-        AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]),
-      ),
-    { concurrency: options.concurrency, ...workerTimings, ...options.timings },
+  const process: JobProcessor = async (job, token, signal) => {
+    taken += 1
+    busy += 1
+    try {
+      const signals = [stopping.signal, ...(signal ? [signal] : [])]
+      return await processJob(context, name, job, token ?? '', AbortSignal.any(signals))
+    } finally {
+      busy -= 1
+    }
+  }
+  const open = (): { worker: JobWorker; running: Promise<void> } => {
+    const worker = queues.openWorker(name, process, {
+      concurrency: options.concurrency,
+      ...workerTimings,
+      ...options.timings,
+    })
+    const running = worker
+      .run()
+      .catch((error: unknown) => log.error({ err: error, queue: name }, 'the worker ended'))
+    return { worker, running }
+  }
+  let { worker, running } = open()
+  const watchdog = watchWorker(
+    {
+      queue: queues[name],
+      concurrency: options.concurrency,
+      taken: () => taken,
+      busy: () => busy,
+      onProgress: () => context.beat(name),
+      remake() {
+        // It may yet be at jobs; not waited for, since what does not move may not close either.
+        worker
+          .close()
+          .catch((error: unknown) => log.debug({ err: error, queue: name }, 'the old worker did not close'))
+        ;({ worker, running } = open())
+      },
+    },
+    log,
+    options.watchdog,
   )
-  const running = worker
-    .run()
-    .catch((error: unknown) => log.error({ err: error, queue: name }, 'the worker ended'))
   return {
     ready: worker.waitUntilReady().then(() => undefined),
+    queue: name,
+    ok: watchdog.ok,
     stop: async (deadlineMs) => {
+      await watchdog.stop()
       await worker.pause(true)
       stopping.abort(new EntraSyncError('aborted', 'The worker stops.', { code: 'worker_stops' }))
       let timer: NodeJS.Timeout | undefined

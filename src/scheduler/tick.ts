@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { takeDueProofs } from '../consent/grants/due.ts'
+import { beat } from '../db/heartbeats.ts'
 import type { Database } from '../db/tables.ts'
 import { priorities } from '../jobs/catalog.ts'
 import { enqueueDiscovery, enqueueDueProofs, enqueueSync, makeDue, type SyncWakeUp } from '../jobs/enqueue.ts'
@@ -18,6 +19,8 @@ export interface TickContext {
   queues: Queues
   intervals: { syncMs: number; discoveryMs: number }
   healAfterMs?: number
+  /** Which process, for the heartbeat. */
+  by?: string
   /** Client id of the Default app; null or none = it is not configured. */
   defaultClientId?: string | null
 }
@@ -61,6 +64,7 @@ export async function runTick(context: TickContext): Promise<TickResult> {
   await enqueuePreconsents(context.queues, preconsents, 'schedule')
   const families = await forgottenFamilies(context.db, context.healAfterMs ?? healAfterMs)
   if (families.length > 0) await enqueueForgotten(context.queues)
+  await beat(context.db, 'tick', context.by ?? '')
   return {
     due: due.length,
     healed: healed.length,

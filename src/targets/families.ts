@@ -1,9 +1,6 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Database } from '../db/tables.ts'
-
-/** Constants that no other advisory lock has. */
-const deploymentsLock = 6_210_387_043
-const familyLock = 6_210_387
+import { advisoryLocks, familyLock } from '../db/advisory-locks.ts'
 
 /**
  * Families with something to resolve that are not frozen, the longest waiting ones first: with dirt, with raised
@@ -38,7 +35,7 @@ export async function familyOfTenant(db: Kysely<Database>, tenantId: string): Pr
 
 /** One resolution of a family at a time, and none while deployments change; all locks end with the transaction. */
 export async function lockFamilies(trx: Transaction<Database>, familyIds: readonly string[]): Promise<void> {
-  await sql`select pg_advisory_xact_lock_shared(${deploymentsLock})`.execute(trx)
+  await sql`select pg_advisory_xact_lock_shared(${advisoryLocks.deployments})`.execute(trx)
   await sql`
     select pg_advisory_xact_lock(${familyLock}, hashtext(id))
     from (select id from unnest(${familyIds}::text[]) as id order by hashtext(id)) as ordered`.execute(trx)
@@ -58,5 +55,5 @@ export async function lockWithSyncs(trx: Transaction<Database>, familyIds: reado
 export async function lockDeployments(trx: Transaction<Database>): Promise<void> {
   // A first resolution of many tenants takes longer than our connections wait for a lock otherwise.
   await sql`set local lock_timeout = '10min'`.execute(trx)
-  await sql`select pg_advisory_xact_lock(${deploymentsLock})`.execute(trx)
+  await sql`select pg_advisory_xact_lock(${advisoryLocks.deployments})`.execute(trx)
 }

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
@@ -45,6 +47,8 @@ export interface Fleet {
   startWorker(): Promise<ChildProcess>
   /** SIGKILL, and a new one in its place. */
   replace(worker: ChildProcess): Promise<void>
+  /** SIGKILL of all of them, and new ones in their places. */
+  restartWorkers(): Promise<void>
   ask(entraTenantId: string, mode?: 'delta' | 'full'): Promise<void>
   /** Asks for every tenant and waits until all of it is served. */
   settle(): Promise<void>
@@ -66,6 +70,7 @@ export async function startFleet(
   const log = createLog({ level: 'silent', pretty: false })
   const queues = await openQueues(queueUrl, { log, prefix })
   const fleet: ChildProcess[] = []
+  const dataDir = await mkdtemp(join(tmpdir(), 'entra-sync-fleet-'))
   await database.db
     .insertInto('entra_tenants')
     .values(cloud.tenants.map((tenant) => ({ entra_tenant_id: tenant.id, next_sync_at: '2100-01-01' })))
@@ -89,6 +94,7 @@ export async function startFleet(
     HOLD_MIN: '1000000',
     HOLD_MAX: '10000000',
     SYNC_CONCURRENCY: '3',
+    DATA_DIR: dataDir,
     LOG_LEVEL: process.env.TEST_LOG ?? 'fatal',
     ENTRA_SYNC_TEST_TIMINGS: JSON.stringify(timings),
     ENTRA_SYNC_TEST_PREFIX: prefix,
@@ -120,6 +126,9 @@ export async function startFleet(
       worker.kill('SIGKILL')
       await gone
       await self.startWorker()
+    },
+    async restartWorkers() {
+      for (const worker of fleet.slice()) await self.replace(worker)
     },
     async ask(entraTenantId, mode = 'delta') {
       const { requestSeq } = await requestSync(database.db, {
@@ -153,6 +162,7 @@ export async function startFleet(
       await queues.close()
       await database.drop()
       await cloud.close()
+      await rm(dataDir, { recursive: true, force: true })
     },
   }
   await Promise.all(Array.from({ length: workers }, () => self.startWorker()))

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { assertSchema, knownMigrations, migrate } from '../../src/db/migrate.ts'
 import { emptyDatabase, testDatabase, type TestDatabase } from '../harness/database.ts'
 
@@ -58,6 +59,20 @@ describe('a schema that this version does not know', () => {
     await expectBothRefuse('schema_newer')
   })
 
+  test('newer and marked compatible: the daemon runs, the migrator has nothing to do', async () => {
+    await sql`insert into schema_migrations (version, name, checksum, compatible) values (9999, 'tomorrow', '-', true)`.execute(
+      database.db,
+    )
+    await assertSchema(database.db)
+    expect(await migrate(database.url)).toEqual({ applied: [] })
+  })
+
+  test('of a time without that mark: told to migrate', async () => {
+    await sql`alter table schema_migrations drop column compatible`.execute(database.db)
+    await sql`delete from schema_migrations where version >= 20`.execute(database.db)
+    await expect(assertSchema(database.db)).rejects.toMatchObject({ kind: 'config', code: 'schema_older' })
+  })
+
   test('built from an edited file: refused', async () => {
     await sql`update schema_migrations set checksum = 'edited' where version = 1`.execute(database.db)
     await expectBothRefuse('schema_changed')
@@ -67,6 +82,42 @@ describe('a schema that this version does not know', () => {
     await sql`delete from schema_migrations where version = 1`.execute(database.db)
     await expect(assertSchema(database.db)).rejects.toMatchObject({ kind: 'config', code: 'schema_older' })
   })
+})
+
+test('a lock that somebody keeps: the migrator gives up after its tries, names the holder and lets readers through', async () => {
+  const database = await emptyDatabase()
+  onTestFinished(() => database.drop())
+  // As an older version has left it: the migrator has a column to add, and somebody has read the table and not ended.
+  await sql`create schema entra_sync`.execute(database.db)
+  await sql`create table entra_sync.schema_migrations (version int primary key, name text not null,
+    checksum text not null, applied_at timestamptz not null default now())`.execute(database.db)
+  const holder = new pg.Client({ connectionString: database.url, application_name: 'a report' })
+  await holder.connect()
+  onTestFinished(() => holder.end())
+  await holder.query('begin')
+  await holder.query('select count(*) from entra_sync.schema_migrations')
+
+  const migrating = migrate(database.url, { lockTimeoutMs: 1200, tries: 3, pauseMs: 300 })
+  migrating.catch(() => {})
+  let reads = 0
+  const over = new AbortController()
+  const reading = (async () => {
+    for (; !over.signal.aborted; reads++)
+      await sql`select count(*) from schema_migrations`.execute(database.db)
+  })()
+  await expect(migrating).rejects.toMatchObject({
+    kind: 'database',
+    code: 'migration_locked',
+    message: expect.stringMatching(
+      /not free in 3 tries.*held by session \d+ \(a report, .*idle in transaction.*\): select count\(\*\) from entra_sync\.schema_migrations/,
+    ),
+    remedy: expect.stringContaining('pg_terminate_backend('),
+  })
+  over.abort()
+  await reading
+  expect(reads).toBeGreaterThan(0)
+  await holder.query('rollback')
+  expect((await migrate(database.url)).applied).toHaveLength((await knownMigrations()).length)
 })
 
 test('a database that does not answer is told apart from one that refuses', async () => {

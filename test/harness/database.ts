@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import pg from 'pg'
 import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/tables.ts'
@@ -12,7 +12,10 @@ export interface TestDatabase {
 
 /** A database of its own, freshly migrated. */
 export async function testDatabase(): Promise<TestDatabase> {
-  return copyOf('entra_sync_template')
+  const database = await copyOf('entra_sync_template')
+  // A copy is otherwise the same database to whoever watches for restores.
+  await sql`update restore_witness set database_id = gen_random_uuid()`.execute(database.db)
+  return database
 }
 
 /** An empty database, without our schema. */
@@ -34,6 +37,30 @@ async function copyOf(template: string): Promise<TestDatabase> {
       await asAdmin(`drop database ${name} with (force)`)
     },
   }
+}
+
+/** A file-level copy of a database as it is; whoever is connected loses the connection. `restore` puts that in its place. */
+export async function backUp({ url }: TestDatabase): Promise<{ restore(): Promise<void> }> {
+  const name = new URL(url).pathname.slice(1)
+  const copy = `${name}_backup`
+  await alone(name, () => asAdmin(`create database ${copy} template ${name}`))
+  return {
+    restore: () =>
+      alone(name, async () => {
+        await asAdmin(`alter database ${name} rename to ${name}_lost`)
+        await asAdmin(`create database ${name} template ${copy}`)
+        await asAdmin(`drop database ${copy}`)
+        await asAdmin(`drop database ${name}_lost`)
+      }),
+  }
+}
+
+/** Keeps everybody else out for as long as it takes. */
+async function alone(name: string, act: () => Promise<void>): Promise<void> {
+  await asAdmin(`alter database ${name} allow_connections false`)
+  await asAdmin(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`)
+  await act()
+  await asAdmin(`alter database ${name} allow_connections true`)
 }
 
 async function asAdmin(statement: string): Promise<void> {

@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { sql, type Kysely } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/tables.ts'
-import { liveness, watchEventLoop, type Check } from '../../src/http/health.ts'
+import { liveness, watchEventLoop, workerCheck, type Check } from '../../src/http/health.ts'
 import { operatorToken, startTestHttp } from './start.ts'
 
 async function ready(url: string): Promise<{ status: number; red: string[] }> {
@@ -68,6 +68,40 @@ describe('/readyz', () => {
     await sql`insert into entra_sync.sync_runs (entra_tenant_id, mode, finished_at, outcome)
       values (${two}, 'delta', now(), 'succeeded')`.execute(db)
     expect((await ready(url)).red).toEqual([])
+  })
+
+  test('red within two minutes of a scheduler or a worker that stands still, and green before', async () => {
+    const { url, database } = await startTestHttp()
+    const loops = ['tick', 'worker sync', 'worker targets', 'worker control']
+    const beat = (name: string, seconds: number) =>
+      sql`insert into entra_sync.heartbeats (name, at, by) values (${name}, now() - make_interval(secs => ${seconds}), 'x')
+        on conflict (name) do update set at = excluded.at`.execute(database.db)
+    for (const name of loops) await beat(name, 60)
+    expect(await ready(url)).toEqual({ status: 200, red: [] })
+    for (const name of loops) {
+      await beat(name, 119)
+      expect(await ready(url)).toEqual({ status: 503, red: [name === 'tick' ? 'scheduler' : 'workers'] })
+      await beat(name, 1)
+    }
+  })
+
+  test('what has never come round is red, too, two minutes after the start', async () => {
+    const late = await startTestHttp({ startedAt: Date.now() - 119_000 })
+    expect(await ready(late.url)).toEqual({ status: 503, red: ['scheduler', 'workers'] })
+    const early = await startTestHttp({ startedAt: Date.now() - 60_000 })
+    expect(await ready(early.url)).toEqual({ status: 200, red: [] })
+  })
+
+  test('a feed that cannot be heard is red; a worker beyond repair is not even live', async () => {
+    const deaf = await startTestHttp({
+      feedBell: { subscribe: () => () => {}, ok: () => false, close: async () => {} },
+    })
+    expect(await ready(deaf.url)).toEqual({ status: 503, red: ['feed'] })
+    expect((await fetch(`${deaf.url}/livez`)).status).toBe(200)
+    const wedged = await startTestHttp({ health: () => [workerCheck('sync', false)] })
+    const live = await fetch(`${wedged.url}/livez`)
+    expect(live.status).toBe(503)
+    expect(await live.text()).toContain('restart this process')
   })
 
   test('red with a schema that this version does not know, and with what the process says of itself', async () => {

@@ -119,10 +119,20 @@ export async function startEngine(backend: Backend, sizes: number[]): Promise<En
     tenants,
     async startWorkers(count, { queue = 'sync', concurrency = 4, sliceMs = 60_000 } = {}) {
       const started = Array.from({ length: count }, () =>
-        startWorker({ queues, handlers: handlers(sliceMs), log, nameOf: async (id) => nameOf(id) }, queue, {
-          concurrency,
-          timings: quickWorker,
-        }),
+        startWorker(
+          {
+            queues,
+            handlers: handlers(sliceMs),
+            log,
+            beat: async () => {},
+            nameOf: async (id) => nameOf(id),
+          },
+          queue,
+          {
+            concurrency,
+            timings: quickWorker,
+          },
+        ),
       )
       workers.push(...started)
       await Promise.all(started.map((worker) => worker.ready))

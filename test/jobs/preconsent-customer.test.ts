@@ -31,7 +31,7 @@ async function openJobs(backend: (typeof backends)[number]) {
           preconsentCustomerJob({ preconsent: own.context, queues }, payload, job),
       })
       const worker = startWorker(
-        { queues, handlers, log, nameOf: async (id) => `name of ${id}` },
+        { queues, handlers, log, beat: async () => {}, nameOf: async (id) => `name of ${id}` },
         'control',
         {
           concurrency: 4,

@@ -49,6 +49,7 @@ describe.each(backends)('a worker on %s', (backend) => {
         queues,
         handlers: handlersWith(some),
         log,
+        beat: async () => {},
         nameOf: async (id) => (id === tenant ? 'Contoso Ltd' : id),
       },
       'sync',

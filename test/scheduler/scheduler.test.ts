@@ -35,10 +35,14 @@ describe('the scheduler', () => {
     await queues.control.obliterate({ force: true })
     let ticks = 0
     const handlers = handlersWith({ tick: async () => (ticks++, done), housekeeping: async () => done })
-    const worker = startWorker({ queues, handlers, log, nameOf: async (id) => id }, 'control', {
-      concurrency: 2,
-      timings: quickWorker,
-    })
+    const worker = startWorker(
+      { queues, handlers, log, beat: async () => {}, nameOf: async (id) => id },
+      'control',
+      {
+        concurrency: 2,
+        timings: quickWorker,
+      },
+    )
     closers.push(() => worker.stop(5000))
     const schedulers = await Promise.all([1, 2, 3].map(() => startScheduler({ queues, log, timings })))
     for (const scheduler of schedulers) closers.push(() => scheduler.stop())
@@ -57,10 +61,14 @@ describe('the scheduler', () => {
     closers.push(() => queues.close())
     let ticks = 0
     const handlers = handlersWith({ tick: async () => (ticks++, done), housekeeping: async () => done })
-    const worker = startWorker({ queues, handlers, log, nameOf: async (id) => id }, 'control', {
-      concurrency: 1,
-      timings: quickWorker,
-    })
+    const worker = startWorker(
+      { queues, handlers, log, beat: async () => {}, nameOf: async (id) => id },
+      'control',
+      {
+        concurrency: 1,
+        timings: quickWorker,
+      },
+    )
     closers.push(() => worker.stop(5000))
     const scheduler = await startScheduler({ queues, log, timings })
     closers.push(() => scheduler.stop())

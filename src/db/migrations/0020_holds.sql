@@ -1,3 +1,4 @@
+-- compatible: only new tables and columns that may be null; older code neither freezes nor has limits of one tenant.
 -- Decisions on holds: who made them and why; limits of single Entra tenants; the fleet freeze.
 
 alter table holds

@@ -20,6 +20,7 @@ import { parsed } from '../input.ts'
 import { preconsentRoutes } from './preconsent.ts'
 import type { Route } from './route.ts'
 import { targetChangeRoutes } from './target-changes.ts'
+import { restoredRoutes } from './restored.ts'
 import { tenantRoutes } from './tenants.ts'
 
 export const apiPath = '/api/v1'
@@ -39,6 +40,7 @@ export const apiRoutes: readonly Route[] = [
   ...targetChangeRoutes,
   ...holdRoutes,
   ...guardRoutes,
+  ...restoredRoutes,
   ...recordRoutes,
 ]
 

@@ -23,6 +23,7 @@ const frozenText: Record<string, string> = {
   gdap_ended: 'the GDAP relationship has ended',
   never_synced: 'it was never synced to the end',
   sync_not_whole: 'the last sync was not whole',
+  restored: 'the database was restored, and it was not read whole since',
 }
 
 const rules: Record<Rule, string> = {

@@ -11,7 +11,7 @@ import { applyChange, changeOnce, snapshotOf, type Targets } from './world.ts'
 
 const log = createLog({ level: 'silent', pretty: false })
 const hour = 3_600_000
-const mute: FeedBell = { subscribe: () => () => {}, close: () => Promise.resolve() }
+const mute: FeedBell = { subscribe: () => () => {}, ok: () => true, close: () => Promise.resolve() }
 let database: TestDatabase
 let db: Kysely<Database>
 let stop: AbortController
