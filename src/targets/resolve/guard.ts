@@ -43,7 +43,8 @@ export async function holdChanges(
   trx: Transaction<Database>,
   facts: { guard: GuardSettings; runId: string },
 ): Promise<void> {
-  await useApprovals(trx)
+  // What was approved before a freeze waits for the end of it.
+  if ((await hasApprovals(trx)) && !(await isFleetFrozenNow(trx))) await useApprovals(trx)
   await keepHeld(trx)
   const guards = await readGuards(trx, facts.guard)
   const smallest = Math.min(facts.guard.holdMin, ...[...guards.values()].map(({ holdMin }) => holdMin))
@@ -103,6 +104,17 @@ async function hasJudged(trx: Transaction<Database>): Promise<boolean> {
   return rows[0]?.any === true
 }
 
+/** Approvals of the last 24 hours that were not used. */
+const unused = sql`tenant_families f, resolving_families r
+      where o.kind = 'target' and o.status = 'approved' and o.applied_at is null
+        and o.closed_at > now() - interval '24 hours' and f.tenant_id = o.tenant_id and r.family_id = f.family_id`
+
+async function hasApprovals(trx: Transaction<Database>): Promise<boolean> {
+  const { rows } = await sql<{ any: boolean }>`
+    select exists (select from holds o, ${unused}) as any`.execute(trx)
+  return rows[0]?.any === true
+}
+
 /**
  * What was approved within the last 24 hours is the operator's act, and passes the guard once: the dirt that came with
  * the approval has brought all of it into this resolution.
@@ -110,9 +122,7 @@ async function hasJudged(trx: Transaction<Database>): Promise<boolean> {
 async function useApprovals(trx: Transaction<Database>): Promise<void> {
   await sql`
     with used as (
-      update holds o set applied_at = now() from tenant_families f, resolving_families r
-      where o.kind = 'target' and o.status = 'approved' and o.applied_at is null
-        and o.closed_at > now() - interval '24 hours' and f.tenant_id = o.tenant_id and r.family_id = f.family_id
+      update holds o set applied_at = now() from ${unused}
       returning o.hold_id
     )
     update resolving_changes c set deliberate = true from hold_items h join used using (hold_id)
