@@ -88,7 +88,7 @@ export function writeFenced<T>(
   write: (trx: Transaction<Database>) => Promise<T>,
 ): Promise<T> {
   return slice.context.db.transaction().execute(async (trx) => {
-    await proveLease(trx, slice.entraTenantId, slice.runSeq)
+    await proveLease(trx, slice.entraTenantId, slice.runSeq, slice.context.worker)
     return write(trx)
   })
 }
