@@ -57,7 +57,9 @@ export async function doctor(context: CommandContext): Promise<number> {
     withDatabaseUrl(context, async (url) => {
       const db = openDatabase(url, { max: 2, applicationName: 'entra-sync doctor' })
       try {
-        const reached = await attempt('database', () => checkDatabase(db))
+        const reached = await attempt('database', () =>
+          checkDatabase(db, context.config.databaseUrl === null),
+        )
         await attempt('queue', () => checkQueue(context, url))
         if (!reached) return
         const current = await attempt('schema', async () => {

@@ -74,7 +74,7 @@ export async function preparePostgres(queueUrl: string, schema: string, log: Log
     throw queueError(
       `The queue in Postgres at ${addressOf(queueUrl)} cannot be used`,
       error,
-      `Start Postgres or correct QUEUE_URL; the role needs to create the schema ${schema} once.`,
+      `Start Postgres or correct QUEUE_URL; where the role may not make the schema ${schema}, \`entra-sync migrate\` makes it.`,
     )
   } finally {
     await client

@@ -25,6 +25,9 @@ export interface QueuesOptions {
   schema?: string
 }
 
+/** Schema of the Postgres backend, apart from ours. */
+export const queueSchema = 'entra_sync_queue'
+
 /** How long finished jobs are kept for the dashboard; whichever limit comes first. Ages in seconds. */
 export const retention = {
   removeOnComplete: { age: 24 * 3600, count: 2000 },
@@ -60,7 +63,7 @@ export interface Queues extends Record<QueueName, Queue> {
  * when it does not. The caller closes them, after the workers.
  */
 export async function openQueues(queueUrl: string, options: QueuesOptions): Promise<Queues> {
-  const { log, prefix = 'bull', schema = 'entra_sync_queue' } = options
+  const { log, prefix = 'bull', schema = queueSchema } = options
   const backend = backendOf(queueUrl)
   const address = addressOf(queueUrl)
   await (backend === 'redis' ? checkRedis(queueUrl, log) : preparePostgres(queueUrl, schema, log))

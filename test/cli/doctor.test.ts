@@ -84,12 +84,12 @@ async function told(env: Record<string, string> = {}): Promise<Told> {
 const problem = (code: string, message: string) =>
   ({ code, message, remedy: 'Do this.', whoActs: 'customer_admin', topic: 'access' }) as const
 
-test('25 customers of which all is well are one screen, and nothing but a worker is missed', async () => {
+test('25 customers of which all is well are one screen, and nothing but a worker and a role with fewer rights is missed', async () => {
   const { code, lines, text, document } = await told()
   expect(code).toBe(0)
   expect(document.ok).toBe(true)
   expect(lines.length).toBeLessThanOrEqual(40)
-  expect(lines.at(-1)).toBe('To look at: workers.')
+  expect(lines.at(-1)).toBe('To look at: database role, workers.')
   for (const line of [
     /^ok {4}configuration: cloud custom, Default app .* with a secret/m,
     /^ok {4}redirect URI: https:\/\/sync\.example\.com\/consent-callback /m,
@@ -109,7 +109,7 @@ test('25 customers of which all is well are one screen, and nothing but a worker
   }
 })
 
-test('with a worker all is well', async () => {
+test('with a worker, all is well but the role', async () => {
   const queues = await openQueues(apps.database.url, { log })
   const worker = queues.openWorker('sync', async () => '', { concurrency: 1 })
   const running = worker.run()
@@ -117,7 +117,7 @@ test('with a worker all is well', async () => {
     await worker.waitUntilReady()
     const { text, lines } = await told()
     expect(text).toMatch(/^ok {4}workers: 1 connected$/m)
-    expect(lines.at(-1)).toBe('All is well.')
+    expect(lines.at(-1)).toBe('To look at: database role.')
   } finally {
     await worker.close()
     await running

@@ -7,8 +7,8 @@ const largestSkewMs = 2000
 const oldestPostgres = 150_000
 
 /** What `doctor` says of the database's version and clock. Throws where it does not answer. */
-export async function checkDatabase(db: Kysely<Database>): Promise<Finding[]> {
-  return [await version(db), await clock(db)]
+export async function checkDatabase(db: Kysely<Database>, embedded: boolean): Promise<Finding[]> {
+  return [await version(db), await clock(db), ...(embedded ? [] : await rights(db))]
 }
 
 async function version(db: Kysely<Database>): Promise<Finding> {
@@ -19,6 +19,25 @@ async function version(db: Kysely<Database>): Promise<Finding> {
   const { text = '?', number: found = 0 } = rows[0] ?? {}
   if (found >= oldestPostgres) return ok('database', `PostgreSQL ${text}`)
   return fail('database', `PostgreSQL ${text} is too old`, 'Use PostgreSQL 15 or newer.')
+}
+
+/** A stolen connection string should open rows, not the server; the embedded database is ours alone. */
+async function rights(db: Kysely<Database>): Promise<Finding[]> {
+  const { rows } = await sql<{ role: string; superuser: boolean; owner: boolean }>`
+    select current_user as role, r.rolsuper as superuser, n.nspowner = r.oid as owner
+    from pg_roles r left join pg_namespace n on n.nspname = 'entra_sync' where r.rolname = current_user`.execute(
+    db,
+  )
+  const [found] = rows
+  if (found === undefined || (!found.superuser && !found.owner)) return []
+  const why = found.superuser ? 'is a superuser' : 'owns the schema'
+  return [
+    warn(
+      'database role',
+      `${found.role} ${why}: more rights than it needs`,
+      'Give the daemon a role of its own: deploy/postgres-roles.sql makes one, and those of migrator and readers.',
+    ),
+  ]
 }
 
 /** Leases and due times count by the database's clock, token life times by this machine's. */
