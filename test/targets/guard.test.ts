@@ -117,6 +117,22 @@ test('an approved hold is applied, once; a rejected one stays as it is and is no
   expect(await resolve()).toEqual({ assigned: 0, changed: 0, unassigned: 30, held: 0 })
 })
 
+test('what was rejected and was wanted again since is judged anew when it leaves again', async () => {
+  await leave(platform, 31, 60)
+  await resolve()
+  await sql`update holds set status = 'rejected', closed_at = now(), closed_by = 'anna'`.execute(db)
+  await join(platform, 31, 60)
+  expect(await resolve()).toEqual({ assigned: 0, changed: 0, unassigned: 0, held: 0 })
+  expect(await db.selectFrom('holds').select(['status', 'size', 'closed_by']).execute()).toEqual([
+    { status: 'rejected', size: 0, closed_by: 'anna' },
+  ])
+  await leave(platform, 31, 33)
+  expect(await resolve()).toEqual({ assigned: 0, changed: 0, unassigned: 3, held: 0 })
+  await leave(platform, 34, 60)
+  expect(await resolve()).toMatchObject({ unassigned: 0, held: 27 })
+  expect(await openHolds()).toMatchObject([{ size: 27 }])
+})
+
 test('a few who leave are believed; a drip over the day is not', async () => {
   await leave(engineering, 1, 3)
   expect(await resolve()).toMatchObject({ unassigned: 3, held: 0 })

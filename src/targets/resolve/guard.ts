@@ -56,12 +56,15 @@ export async function holdChanges(
   }
 }
 
-/** Withdraws from open holds what is not wanted so any more, and keeps back what they name. */
+/**
+ * Withdraws from open holds what is not wanted so any more, and keeps back what they name. Rejected ones forget it, too:
+ * a decision is of what was shown, and not of what happens to the same subject weeks later.
+ */
 async function keepHeld(trx: Transaction<Database>): Promise<void> {
   await sql`
     with dropped as (
       delete from hold_items h using holds o, tenant_families f, resolving_families r
-      where o.hold_id = h.hold_id and o.kind = 'target' and o.status = 'open' and f.tenant_id = o.tenant_id
+      where o.hold_id = h.hold_id and o.kind = 'target' and o.status in ('open', 'rejected') and f.tenant_id = o.tenant_id
         and r.family_id = f.family_id
         and (r.whole or h.key[1] in (select subject_id from resolving_scope)
           or exists (select from resolving_items i where i.family_id = r.family_id and i.item_id = h.key[2]))
@@ -69,8 +72,8 @@ async function keepHeld(trx: Transaction<Database>): Promise<void> {
           and c.change <> 'reworded' and not c.deliberate and c.after is not distinct from h.wanted)
       returning h.hold_id, h.key
     )
-    update holds o set size = o.size - d.items, status = case when o.size > d.items then o.status else 'withdrawn' end,
-      closed_at = case when o.size > d.items then o.closed_at else now() end
+    update holds o set size = o.size - d.items, status = case when o.size = d.items and o.status = 'open' then 'withdrawn' else o.status end,
+      closed_at = case when o.size = d.items and o.status = 'open' then now() else o.closed_at end
     from (select hold_id, count(*) as items from dropped group by hold_id) d where d.hold_id = o.hold_id`.execute(
     trx,
   )
