@@ -67,7 +67,12 @@ async function keepHeld(trx: Transaction<Database>): Promise<void> {
       where o.hold_id = h.hold_id and o.kind = 'target' and o.status in ('open', 'rejected') and f.tenant_id = o.tenant_id
         and r.family_id = f.family_id
         and (r.whole or h.key[1] in (select subject_id from resolving_scope)
-          or exists (select from resolving_items i where i.family_id = r.family_id and i.item_id = h.key[2]))
+          or exists (select from resolving_items i where i.family_id = r.family_id and i.item_id = h.key[2])
+          -- A named group is gone: nobody new gets the deployment, whoever was not looked at either.
+          or exists (select from resolving_deployments d where d.tenant_id = o.tenant_id and d.kept
+              and d.deployment_id = (h.wanted ->> 'deployment_id')::uuid)
+            and not exists (select from deployment_targets t where t.subject_id = h.key[1] and t.item_id = h.key[2]
+              and t.deployment_id = (h.wanted ->> 'deployment_id')::uuid))
         and not exists (select from resolving_changes c where c.subject_id = h.key[1] and c.item_id = h.key[2]
           and c.change <> 'reworded' and not c.deliberate and c.after is not distinct from h.wanted)
       returning h.hold_id, h.key
