@@ -4,7 +4,8 @@ import { readGuards } from '../../db/hold-limits.ts'
 import type { Database } from '../../db/tables.ts'
 import { judgeSize, type ChangeSet, type GuardSettings } from '../../guard.ts'
 
-export type TargetHoldReason = 'fleet_frozen' | 'empties_deployment' | 'over_percent' | 'over_max'
+export type TargetHoldReason =
+  'fleet_frozen' | 'empties_deployment' | 'over_percent' | 'over_max' | 'deployment_over_percent'
 type Direction = 'assign' | 'unassign'
 
 /** What would change for a tenant, or for one deployment in it, in one direction. */
@@ -52,7 +53,7 @@ export async function holdChanges(
   for (const set of await judgedSets(trx, frozen ? 0 : smallest)) {
     const settings = guards.get(set.entraTenantId ?? '') ?? facts.guard
     const reason = judgeTargets(set, settings, frozen)
-    if (reason !== null) await hold(trx, set, reason, facts.runId)
+    if (reason !== null) await holdSet(trx, set, reason, facts.runId)
   }
 }
 
@@ -94,19 +95,20 @@ async function keepHeld(trx: Transaction<Database>): Promise<void> {
 /** Changes that somebody may have to look at, as events: a changed target is one taken and one given. */
 const events = sql`events as (
       select subject_id, tenant_before as tenant_id, deployment_before as deployment_id, 'unassign' as direction
-      from resolving_changes c where change in ('unassigned', 'changed', 'moved') and ${judged()}
+      from resolving_changes c where change in ('unassigned', 'changed', 'moved') and ${isJudged()}
       union all
       select subject_id, tenant_id, deployment_after, 'assign'
-      from resolving_changes c where change in ('assigned', 'changed', 'moved') and ${judged()}
+      from resolving_changes c where change in ('assigned', 'changed', 'moved') and ${isJudged()}
     )`
 
-function judged() {
+/** Neither an operator's act nor held already. */
+export function isJudged() {
   return sql`not c.held and not c.deliberate`
 }
 
 async function hasJudged(trx: Transaction<Database>): Promise<boolean> {
   const { rows } = await sql<{ any: boolean }>`
-    select exists (select from resolving_changes c where c.change <> 'reworded' and ${judged()}) as any`.execute(
+    select exists (select from resolving_changes c where c.change <> 'reworded' and ${isJudged()}) as any`.execute(
     trx,
   )
   return rows[0]?.any === true
@@ -179,9 +181,9 @@ async function judgedSets(trx: Transaction<Database>, holdMin: number): Promise<
 }
 
 /** Makes one hold of a set; what another new hold has taken already stays there. */
-async function hold(
+export async function holdSet(
   trx: Transaction<Database>,
-  set: TargetSet,
+  set: Pick<TargetSet, 'tenantId' | 'deploymentId' | 'direction' | 'total'>,
   reason: TargetHoldReason,
   runId: string,
 ): Promise<void> {
@@ -191,7 +193,7 @@ async function hold(
   await sql`
     with taken as (
       update resolving_changes c set held = true
-      where c.change <> 'reworded' and ${tenant} = ${tenantId} and c.${side} is not null and ${judged()}
+      where c.change <> 'reworded' and ${tenant} = ${tenantId} and c.${side} is not null and ${isJudged()}
         and (${deploymentId}::uuid is null or (c.${side} ->> 'deployment_id')::uuid = ${deploymentId})
       returning c.subject_id, c.item_id, c.after
     ), made as (
