@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
 import type { FeedBell } from '../db/feed-bell.ts'
@@ -25,11 +26,15 @@ export interface HealthDeps {
   health?: () => Check[]
   /** When this process started, in milliseconds since 1970: what never beat is late only from then on. */
   startedAt?: number
+  /** How long a check may take. */
+  answerMs?: number
 }
 
 const bootedAt = Date.now()
 const longestStallMs = 5000
 const windowMs = 30_000
+/** Probes give up after some seconds, too. */
+const longestCheckMs = 5000
 /** Long enough for a worker to restart and for a lease of a killed one (60 s) to end; red is within two minutes. */
 const unservedSeconds = 100
 /** The tick comes every 5 s; a process that takes its place after a SIGKILL needs up to a minute. */
@@ -72,6 +77,8 @@ export function workerCheck(queue: string, ok: boolean): Check {
 
 /** Readiness by progress. A ping that works while nothing syncs is what an operator must not be told. */
 export async function readiness(deps: HealthDeps): Promise<Check[]> {
+  const check: typeof checkOnce = (name, run) =>
+    inTime(name, checkOnce(name, run), deps.answerMs ?? longestCheckMs)
   const checks = await Promise.all([
     check('schema', () => assertSchema(deps.db)),
     check('freshness', () => freshness(deps)),
@@ -153,11 +160,19 @@ async function targets({ db }: HealthDeps): Promise<Check> {
   return { name: 'targets', ok: (oldestSeconds ?? 0) < unresolvedSeconds, detail }
 }
 
-async function check(name: string, run: () => Promise<void | string | Check>): Promise<Check> {
+async function checkOnce(name: string, run: () => Promise<void | string | Check>): Promise<Check> {
   try {
     const result = await run()
     return typeof result === 'object' ? result : { name, ok: true, detail: result ?? 'ok' }
   } catch (error) {
     return { name, ok: false, detail: describeError(error) }
   }
+}
+
+/** What never answers must not keep the others' answers back, nor those of all who ask later. */
+async function inTime(name: string, running: Promise<Check>, ms: number): Promise<Check> {
+  const over = new AbortController()
+  const late = sleep(ms, { name, ok: false, detail: `no answer within ${ms} ms` }, { signal: over.signal })
+  late.catch(() => {})
+  return Promise.race([running, late]).finally(() => over.abort())
 }
