@@ -10,7 +10,7 @@ test('wherever a worker is killed, all that is wanted is done by the next one, n
     ),
   )
   const hits = runs.flatMap((run) => run.hits)
-  process.stdout.write(`${runs.map(told).join('')}`)
+  process.stdout.write(runs.map(told).join(''))
   expect(hits.length).toBeGreaterThanOrEqual(200)
   // Both sides of commits, the queue and Microsoft are among them.
   for (const kind of [/^before database: commit/, /^after database: commit/, /^after queue/, /cloud: GET/])
