@@ -93,9 +93,16 @@ export async function readiness(deps: HealthDeps): Promise<Check[]> {
   return [...checks, ...(deps.health?.() ?? [])]
 }
 
-/** A problem of one customer is no fault of this daemon: red is when most of what should be fresh is not. */
+/**
+ * A problem of one customer is no fault of this daemon: red is when most of what should be fresh is not, or nothing is at
+ * all, whatever the problems are: an app secret that ended is everybody's.
+ */
 async function freshness({ db, syncIntervalMs }: HealthDeps): Promise<Check> {
-  const { scheduled, stale, oldestSeconds } = await readFreshness(db, syncIntervalMs)
+  const { scheduled, stale, allStale, oldestSeconds } = await readFreshness(db, syncIntervalMs)
+  if (allStale > 0) {
+    const told = `none of the ${allStale} Entra tenants that were ever synced is fresh: see entra-sync problems`
+    return { name: 'freshness', ok: false, detail: told }
+  }
   const detail = `${stale.length} of ${scheduled} scheduled Entra tenants without a problem are older than three intervals${
     oldestSeconds === null ? '' : `, the oldest ${oldestSeconds} s`
   }`

@@ -354,17 +354,17 @@ test('a freeze is not settled while an approval that came before it is still rem
   await sql`select from persons where object_id = ${guid(1, 1)} for update`.execute(blocker)
   const approving = approveHold(context, { holdId: hold.holdId, hash: hold.hash, by: 'anna' })
   await waiting(1)
-  let settled: boolean | undefined
-  const freezing = freezeFleet(db, { by: 'otto', reason: 'stop everything' }).then((done) => {
-    settled = done.settled
-  })
-  while (settled === undefined && (await locksWaitedFor()) < 2) await sleep(20)
-  const early = settled
+  const freeze: { settled?: boolean } = {}
+  const freezing = freezeFleet(db, { by: 'otto', reason: 'stop everything' }).then((done) =>
+    Object.assign(freeze, done),
+  )
+  while (freeze.settled === undefined && (await locksWaitedFor()) < 2) await sleep(20)
+  const early = freeze.settled
   await blocker.commit().execute()
   expect(early).toBeUndefined()
   expect(await approving).toMatchObject({ applied: 6 })
   await freezing
-  expect(settled).toBe(true)
+  expect(freeze.settled).toBe(true)
   expect(await targets()).toBe(78)
 })
 

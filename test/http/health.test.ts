@@ -55,6 +55,22 @@ describe('/readyz', () => {
     expect(await ready(url)).toEqual({ status: 200, red: [] })
   })
 
+  test('red when nothing at all is fresh any more, though each Entra tenant has its problem: an app secret that ended is all of theirs', async () => {
+    const { url, database } = await startTestHttp()
+    const all = await addTenants(database.db, 3, '3 days')
+    for (const id of all)
+      await sql`insert into entra_sync.problems (entra_tenant_id, code, message, remedy, who_acts)
+        values (${id}, 'app_secret_expired', 'm', 'r', 'operator')`.execute(database.db)
+    expect(await ready(url)).toEqual({ status: 503, red: ['freshness'] })
+    await sql`update entra_sync.entra_tenants set last_synced_at = now() where entra_tenant_id = ${all[0]}`.execute(
+      database.db,
+    )
+    expect(await ready(url)).toEqual({ status: 200, red: [] })
+    // Those that wait for their first consent are no fault.
+    await sql`update entra_sync.entra_tenants set last_synced_at = null`.execute(database.db)
+    expect(await ready(url)).toEqual({ status: 200, red: [] })
+  })
+
   test('red while requests wait and no worker takes any; a lease or a run that ended makes it green', async () => {
     const { url, database } = await startTestHttp()
     const { db } = database
