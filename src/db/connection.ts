@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import type { Database } from './tables.ts'
@@ -8,7 +9,12 @@ export interface DatabaseOptions {
   applicationName?: string
   /** A connection lost while idle: pg emits it on the pool, and an unheard 'error' event would end the process. */
   onError?: (error: Error) => void
+  /** How long a connection in use may say nothing before it counts as lost; milliseconds. */
+  silentMs?: number
 }
+
+/** Longest statement that the server lets go on. */
+const statementMs = 120_000
 
 const int8 = 20
 const types = new pg.TypeOverrides()
@@ -16,7 +22,9 @@ types.setTypeParser(int8, Number)
 
 /**
  * Opens the database; connects on first use. bigint columns come as number (all of ours count rows or runs), uuid[] as
- * string[]. A transaction left idle for 15 s is ended by the server: a frozen worker must not keep its row locks.
+ * string[]. A transaction left idle for 15 s is ended by the server: a frozen worker must not keep its row locks. A
+ * connection that is silent for longer than any statement may take is ended here: a firewall that forgot it tells nobody,
+ * and the query would wait for ever.
  */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely<Database> {
   const pool = new pg.Pool({
@@ -26,7 +34,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     idle_in_transaction_session_timeout: 15_000,
-    statement_timeout: 120_000,
+    statement_timeout: statementMs,
     lock_timeout: 30_000,
     options: '-c search_path=entra_sync',
     types,
@@ -34,6 +42,11 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
   pool.on('error', (error) => options.onError?.(error))
   // The pool hears idle connections only. One that the server ends in the middle of a transaction (a worker woken from
   // SIGSTOP meets idle_in_transaction_session_timeout) would end the process; its query rejects anyway.
-  pool.on('connect', (client) => client.on('error', (error) => options.onError?.(error)))
+  pool.on('connect', (client) => {
+    client.on('error', (error) => options.onError?.(error))
+    const { stream } = (client as pg.Client).connection
+    if (stream instanceof Socket)
+      stream.setTimeout(options.silentMs ?? statementMs + 15_000, () => stream.destroy())
+  })
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 }

@@ -1,0 +1,13 @@
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { graphObjects } from './graph-objects.ts'
+import { graphPages } from './graph-pages.ts'
+import { suffer } from './suffer.ts'
+import { startWorld, type World } from './world.ts'
+
+describe('what Graph answers', () => {
+  let world: World
+  beforeAll(async () => void (world = await startWorld('redis')))
+  afterAll(() => world.close())
+
+  test.each([...graphPages, ...graphObjects])('$number: $name', (fault) => suffer(world, fault))
+})
