@@ -10,6 +10,7 @@ import {
   type ChosenApp,
   type SealedCredential,
 } from './db/app-registrations.ts'
+import { holdApp, takeUnits } from './db/app-budgets.ts'
 import type { Database } from './db/tables.ts'
 import { EntraSyncError, isEntraSyncError } from './errors.ts'
 import { createGraph, type Graph, type GraphOptions } from './graph/graph.ts'
@@ -36,6 +37,9 @@ export interface ConfiguredGraph extends Graph {
   credentialsFor(entraTenantId: string, clientId: string): Promise<AppCredential[]>
 }
 
+/** Half of what Graph gives an app over all tenants: 150,000 units in 20 s. */
+const appBudget = { units: 75_000, windowMs: 20_000 }
+
 /** The way to the configured cloud, for each Entra tenant with the app that it has consented to. */
 export async function openGraph(
   config: Config,
@@ -46,7 +50,17 @@ export async function openGraph(
   const ring = await openKeyRing(config)
   const seen = new Map<string, string>()
   const defaultClientId = config.defaultApp?.clientId ?? null
-  const options = { cloud: config.cloud, log, ...(timings && { timings }) }
+  const apps = new Map<string, string>()
+  const options = {
+    cloud: config.cloud,
+    log,
+    ...(timings && { timings }),
+    units: {
+      appOf: (entraTenantId: string) => apps.get(entraTenantId) ?? defaultClientId ?? 'unknown',
+      take: (clientId: string, block: number) => takeUnits(db, clientId, block, appBudget),
+      hold: (clientId: string, milliseconds: number) => holdApp(db, clientId, milliseconds),
+    },
+  }
 
   async function credentialsOf(
     app: ChosenApp | null,
@@ -88,6 +102,7 @@ export async function openGraph(
       // Unknown counts as changed: a token may have been fetched before anybody asked here.
       if (before !== state) graph.forgetTokens(entraTenantId)
       seen.set(entraTenantId, state)
+      if (app !== null) apps.set(entraTenantId, app.clientId)
       return app?.clientId ?? null
     },
     async wantedAppFor(entraTenantId) {

@@ -30,6 +30,7 @@ export interface Database {
   fleet_freezes: FleetFreezesTable
   restore_witness: RestoreWitnessTable
   heartbeats: HeartbeatsTable
+  app_budgets: AppBudgetsTable
   problems: ProblemsTable
   audit_log: AuditLogTable
   gdap_status: GdapStatusView
@@ -389,6 +390,13 @@ export interface FleetFreezesTable {
   reason: string
   ended_at: NullableTimestamp
   ended_by: string | null
+}
+
+export interface AppBudgetsTable {
+  client_id: string
+  window_start: Timestamp
+  units: number
+  held_until: NullableTimestamp
 }
 
 export interface HeartbeatsTable {

@@ -125,6 +125,14 @@ export const own: readonly SourcedEntry[] = [
     retry: 'later',
     kind: 'malformed',
   })),
+  ...['users', 'groups', 'devices'].map((collection): SourcedEntry => ({
+    code: `never_ending_${collection}`,
+    what: `three runs in a row could not read ${collection} to the end, because Microsoft made each round begin again`,
+    remedy: 'Nothing was removed. Give Microsoft support the request id if it does not end by itself.',
+    whoActs: 'microsoft',
+    retry: 'later',
+    kind: 'restart',
+  })),
   ...['users', 'groups'].map((collection): SourcedEntry => ({
     ...byOperator,
     code: `drift_${collection}`,

@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { EntraSyncError } from '../errors.ts'
 import { sleep } from './abort.ts'
-import type { ClientContext } from './call.ts'
+import { countUnits, throttle, type ClientContext } from './call.ts'
 import { graphError } from './errors.ts'
-import { isApplicationWide } from './gates.ts'
 import { malformed } from './json.ts'
 import { backoffMs, retryAfterMs } from './retry-after.ts'
 
@@ -91,8 +90,7 @@ async function send(
   if (!parsed.success)
     throw malformed('no_batch', 'The answer is not that of a batch.', '/$batch', parsed.error)
   for (const answer of parsed.data.responses) {
-    const units = Number(header(answer, 'x-ms-resource-unit'))
-    if (Number.isFinite(units)) context.usage.resourceUnits += units
+    countUnits(context, header(answer, 'x-ms-resource-unit'))
   }
   return new Map(parsed.data.responses.map((answer) => [answer.id, answer]))
 }
@@ -102,8 +100,7 @@ function waitOf(context: ClientContext, answer: InnerAnswer): number {
 }
 
 function hold(context: ClientContext, answer: InnerAnswer, wait: number): void {
-  const scope = header(answer, 'x-ms-throttle-scope')
-  context.gates.hold(isApplicationWide(scope) ? null : context.entraTenantId, wait)
+  throttle(context, header(answer, 'x-ms-throttle-scope'), wait)
 }
 
 function header(answer: InnerAnswer, name: string): string | null {

@@ -1,8 +1,10 @@
 import type { Context, Middleware } from '@microsoft/microsoft-graph-client'
 import type { Log } from '../log.ts'
-import type { Gates } from './gates.ts'
+import type { Circuit, RetryBudget } from './circuit.ts'
+import { isApplicationWide, type Gates } from './gates.ts'
 import type { GraphLimits, GraphTimings } from './timings.ts'
 import type { Tokens } from './tokens.ts'
+import type { Units } from './units.ts'
 
 /** What one run has cost so far. */
 export interface GraphUsage {
@@ -21,6 +23,9 @@ export interface ClientContext {
   graphUrl: string
   tokens: Tokens
   gates: Gates
+  units: Units
+  circuit: Circuit
+  retries: RetryBudget
   timings: GraphTimings
   limits: GraphLimits
   usage: GraphUsage
@@ -77,6 +82,21 @@ export function middleware(
         return following.execute(passed)
       }),
   }
+}
+
+/** Counts what an answer has cost, by its `x-ms-resource-unit`. */
+export function countUnits(client: ClientContext, header: string | null): void {
+  const units = Number(header)
+  if (!Number.isFinite(units) || units <= 0) return
+  client.usage.resourceUnits += units
+  client.units.spent(client.entraTenantId, units)
+}
+
+/** Holds whomever a 429 is about, by its `x-ms-throttle-scope`: the tenant, or the app in all tenants and processes. */
+export function throttle(client: ClientContext, scope: string | null, milliseconds: number): void {
+  const wide = isApplicationWide(scope)
+  client.gates.hold(wide ? null : client.entraTenantId, milliseconds)
+  if (wide) client.units.holdApp(client.entraTenantId, milliseconds)
 }
 
 /** Sets one header of a request, whatever form the SDK gave the others. */

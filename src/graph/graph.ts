@@ -1,9 +1,11 @@
 import type { Log } from '../log.ts'
 import { createClient, type GraphClient, type GraphWriter } from './client.ts'
 import { tenantIdOf } from './discovery.ts'
+import { createCircuit, createRetryBudget, type CircuitSettings } from './circuit.ts'
 import { createGates } from './gates.ts'
 import { defaultLimits, defaultTimings, type GraphLimits, type GraphTimings } from './timings.ts'
 import { createTokens, type AppCredentials, type Token, type Tokens } from './tokens.ts'
+import { createUnits, type UnitLimits, type UnitSource } from './units.ts'
 
 export interface Graph {
   /** A client of one tenant for one run. Tokens and throttling are shared by all of a process. */
@@ -21,6 +23,10 @@ export interface GraphOptions {
   log: Log
   timings?: Partial<GraphTimings>
   limits?: Partial<GraphLimits>
+  /** An app's budget, shared by all processes. */
+  units?: UnitSource
+  unitLimits?: Partial<UnitLimits>
+  circuit?: Partial<CircuitSettings>
 }
 
 /** A client that acts as a signed-in user, whose token `tokenFor` brings; it is kept for this client alone. */
@@ -33,13 +39,18 @@ export type UserGraph = (
 export function createUserGraph(options: Omit<GraphOptions, 'appFor'>): UserGraph {
   const timings = { ...defaultTimings, ...options.timings }
   const limits = { ...defaultLimits, ...options.limits }
-  const gates = createGates()
+  const shared = {
+    gates: createGates(),
+    units: createUnits(),
+    circuit: createCircuit(),
+    retries: createRetryBudget(),
+  }
   return (entraTenantId, tokenFor) =>
     createClient({
       entraTenantId,
       graphUrl: new URL(options.cloud.graphUrl).origin,
       tokens: userTokens(tokenFor),
-      gates,
+      ...shared,
       timings,
       limits,
       usage: { requests: 0, resourceUnits: 0, throttledMs: 0, retries: 0 },
@@ -78,14 +89,25 @@ export function createGraph(options: GraphOptions): Graph {
     timings,
     maxTokens: limits.maxTokens,
   })
-  const gates = createGates()
+  const shared = {
+    gates: createGates(),
+    units: createUnits(options.units, options.unitLimits),
+    circuit: createCircuit({
+      ...options.circuit,
+      onChange: (open) =>
+        open
+          ? options.log.error('Graph answers nobody: one call in a few seconds asks whether it is back')
+          : options.log.warn('Graph answers again'),
+    }),
+    retries: createRetryBudget(),
+  }
   return {
     forTenant: (entraTenantId) =>
       createClient({
         entraTenantId,
         graphUrl,
         tokens,
-        gates,
+        ...shared,
         timings,
         limits,
         usage: { requests: 0, resourceUnits: 0, throttledMs: 0, retries: 0 },

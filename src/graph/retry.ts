@@ -1,9 +1,8 @@
 import type { Middleware } from '@microsoft/microsoft-graph-client'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import { sleep } from './abort.ts'
-import { callOf, middleware, type Call, type ClientContext } from './call.ts'
+import { callOf, middleware, throttle, type Answer, type Call, type ClientContext } from './call.ts'
 import { restated, tokenResource } from './errors.ts'
-import { isApplicationWide } from './gates.ts'
 import { pathOf } from './origin.ts'
 import { backoffMs, retryAfterMs } from './retry-after.ts'
 import { judgeAnswer } from './transport.ts'
@@ -27,19 +26,24 @@ export function retrying(client: ClientContext): Middleware {
     let broken = 0
     for (let attempt = 1; ; attempt++) {
       waited += await passGate(client, call, waited)
+      refuseWhileAway(client, call)
       call.answer = undefined
       let error: EntraSyncError
       try {
         await next(context)
         judgeAnswer(client, context, retryAtOf(client, call))
+        client.circuit.answered()
         return
       } catch (thrown) {
         if (!isEntraSyncError(thrown)) throw thrown
         error = thrown
       }
-      if (error.kind === 'throttled' && call.answer) {
+      const answer = answerOf(call)
+      if (error.kind === 'transient') client.circuit.failed(client.entraTenantId)
+      else if (answer !== undefined) client.circuit.answered()
+      if (error.kind === 'throttled' && answer !== undefined) {
         const wait = Math.max(askedWaitMs(client, call) ?? 0, backoffMs(client.timings.backoffMs, attempt))
-        client.gates.hold(throttledTenant(client, call), wait)
+        throttle(client, answer.headers.get('x-ms-throttle-scope'), wait)
         const retryAt = new Date(Date.now() + wait)
         if (waited + wait > client.timings.maxInlineWaitMs || !mayRetry(client))
           throw restated(error, { retryAt })
@@ -67,28 +71,42 @@ export function retrying(client: ClientContext): Middleware {
   })
 }
 
+async function waitMs({ gates, units, entraTenantId }: ClientContext): Promise<number> {
+  return Math.max(gates.waitMs(entraTenantId), await units.waitMs(entraTenantId))
+}
+
+/** Nobody is answered: the tenant gives its slot back and comes again at a moment of its own. */
+function refuseWhileAway({ circuit, entraTenantId }: ClientContext, call: Call): void {
+  const rest = circuit.restMs()
+  if (rest === 0) return
+  throw new EntraSyncError('throttled', 'Graph answers nobody at the moment.', {
+    code: 'graph_away',
+    tenant: entraTenantId,
+    resource: pathOf(call.link),
+    retryAt: new Date(Date.now() + rest),
+    remedy: 'Nothing to do: it is tried every few seconds, and all go on when it answers.',
+  })
+}
+
 /** Waits until the tenant may be called; throws throttled if that is longer than this call may still wait. */
 async function passGate(client: ClientContext, call: Call, waited: number): Promise<number> {
-  const started = Date.now()
-  for (
-    let wait = client.gates.waitMs(client.entraTenantId);
-    wait > 0;
-    wait = client.gates.waitMs(client.entraTenantId)
-  ) {
-    if (waited + (Date.now() - started) + wait > client.timings.maxInlineWaitMs) {
+  let slept = 0
+  for (let wait = await waitMs(client); wait > 0; wait = await waitMs(client)) {
+    if (waited + slept + wait > client.timings.maxInlineWaitMs) {
       throw new EntraSyncError('throttled', `Microsoft throttles tenant ${client.entraTenantId}.`, {
         code: 'tenant_held',
         tenant: client.entraTenantId,
         resource: pathOf(call.link),
-        retryAt: new Date(Date.now() + wait),
+        // A little later each, or all whom an app's limit holds come back in one moment.
+        retryAt: new Date(Date.now() + wait * (1 + Math.random() / 4)),
         remedy: 'Nothing to do: the read goes on when Microsoft allows it.',
       })
     }
     await sleep(wait, call.signal)
+    slept += wait
   }
-  const spent = Date.now() - started
-  if (spent > 0) client.usage.throttledMs += spent
-  return spent
+  client.usage.throttledMs += slept
+  return slept
 }
 
 function askedWaitMs(client: ClientContext, call: Call): number | null {
@@ -101,9 +119,9 @@ function retryAtOf(client: ClientContext, call: Call): Date | undefined {
   return wait === null ? undefined : new Date(Date.now() + wait)
 }
 
-function throttledTenant(client: ClientContext, call: Call): string | null {
-  const scope = call.answer?.headers.get('x-ms-throttle-scope') ?? null
-  return isApplicationWide(scope) ? null : client.entraTenantId
+/** What came, if anything: the compiler believes that it is still what it was before the call. */
+function answerOf(call: Call): Answer | undefined {
+  return call.answer
 }
 
 /** A 2xx body that could not be read is worth one more attempt; a 400 is the same the second time. */
@@ -111,6 +129,6 @@ function answeredWell(call: Call): boolean {
   return call.answer !== undefined && call.answer.status < 300
 }
 
-function mayRetry({ usage }: ClientContext): boolean {
-  return usage.retries < retryFloor + usage.requests * retryShare
+function mayRetry({ usage, retries }: ClientContext): boolean {
+  return usage.retries < retryFloor + usage.requests * retryShare && retries.take()
 }

@@ -2,7 +2,7 @@ import type { Context, Middleware } from '@microsoft/microsoft-graph-client'
 import { randomUUID } from 'node:crypto'
 import { EntraSyncError } from '../errors.ts'
 import { abortedError } from './abort.ts'
-import { callOf, middleware, setHeader, type ClientContext } from './call.ts'
+import { callOf, countUnits, middleware, setHeader, type ClientContext } from './call.ts'
 import { graphError } from './errors.ts'
 import { parseJson } from './json.ts'
 import { pathOf } from './origin.ts'
@@ -23,13 +23,14 @@ export function transport(client: ClientContext): Middleware {
     const pageTimer = setTimeout(() => deadline.abort('page'), client.timings.pageMs)
     try {
       client.usage.requests += 1
+      client.retries.sent()
       const response = await fetch(String(context.request), {
         ...context.options,
         redirect: 'manual',
         signal: call.signal ? AbortSignal.any([deadline.signal, call.signal]) : deadline.signal,
       })
       clearTimeout(headersTimer)
-      countUnits(client, response.headers)
+      countUnits(client, response.headers.get('x-ms-resource-unit'))
       if (response.status >= 300 && response.status < 400) {
         await response.body?.cancel()
         throw redirected(client.entraTenantId, resource, response)
@@ -69,11 +70,6 @@ export function judgeAnswer(client: ClientContext, context: Context, retryAt?: D
     },
     retryAt,
   )
-}
-
-function countUnits(client: ClientContext, headers: Headers): void {
-  const units = Number(headers.get('x-ms-resource-unit'))
-  if (Number.isFinite(units) && units > 0) client.usage.resourceUnits += units
 }
 
 function redirected(tenant: string, resource: string, response: Response): EntraSyncError {

@@ -28,6 +28,12 @@ export interface TickContext {
 /** Entra tenants a tick; the rest is due at the next one, seconds later. */
 const batch = 500
 
+/**
+ * When a failing Entra tenant is due again unless a run says otherwise: `findForgotten` leaves it to its back-off, so that
+ * a process that dies between the commit and the wake-up would cost it a whole interval.
+ */
+const lostWakeUpMs = 60_000
+
 /** A step of a pre-consent takes a minute or two at most; one that nobody is at for longer has lost its job. */
 const lostAfterMs = 5 * 60_000
 
@@ -85,6 +91,8 @@ async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
       join entra_sync.tenant_status s using (entra_tenant_id)
       left join entra_sync.sync_leases l using (entra_tenant_id)
       where e.next_sync_at <= now() and s.scheduled
+        -- A failing one whose run is under way is due when that run has said so.
+        and (e.consecutive_failures = 0 or coalesce(l.expires_at, '-infinity') <= now())
       order by e.next_sync_at limit ${batch} for no key update of e skip locked`.execute(trx)
     const wakeUps: SyncWakeUp[] = []
     for (const { entraTenantId, failures, runSeq } of rows) {
@@ -102,7 +110,11 @@ async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
       })
     }
     const now = new Date()
-    const next = rows.map(({ entraTenantId, intervalMs }) => nextSync(now, intervalMs, entraTenantId))
+    const next = rows.map(({ entraTenantId, intervalMs, failures }) =>
+      failures > 0
+        ? new Date(now.getTime() + Math.min(intervalMs, lostWakeUpMs))
+        : nextSync(now, intervalMs, entraTenantId),
+    )
     await sql`
       update entra_sync.entra_tenants e set next_sync_at = n.at
       from unnest(${rows.map((row) => row.entraTenantId)}::uuid[], ${next}::timestamptz[]) as n (id, at)
@@ -113,7 +125,8 @@ async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
 
 /**
  * Requests that no run has served, no worker is at, and no throttling or back-off keeps: their wake-up was lost with
- * the queue, or with a killed worker. A tenant in back-off is due again by `next_sync_at`, which `takeDue` sees.
+ * the queue, or with a killed worker. A tenant in back-off is due again by `next_sync_at`, which `takeDue` sees; one whose
+ * run was begun and is at nobody (its worker died, or yielded it) is not in back-off, whatever came before.
  */
 async function findForgotten({ db, healAfterMs: after = healAfterMs }: TickContext): Promise<SyncWakeUp[]> {
   const { rows } = await sql<SyncWakeUp>`
@@ -125,7 +138,7 @@ async function findForgotten({ db, healAfterMs: after = healAfterMs }: TickConte
     left join entra_sync.sync_leases l using (entra_tenant_id)
     where r.requested_seq > r.served_seq
       and r.requested_at < now() - make_interval(secs => ${after / 1000})
-      and s.consecutive_failures = 0 and s.scheduled
+      and (s.consecutive_failures = 0 or r.serving_seq is not null) and s.scheduled
       and coalesce(l.expires_at, '-infinity') < now() and coalesce(l.throttled_until, '-infinity') < now()
     order by r.requested_at limit ${batch}`.execute(db)
   return rows

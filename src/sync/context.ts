@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { proveLease } from '../db/leases.ts'
 import type { Serving } from '../db/requests.ts'
+import { retryingConflicts } from '../db/retry-conflicts.ts'
 import type { Outcome } from '../db/runs.ts'
 import type { Database } from '../db/tables.ts'
 import type { EntraSyncError } from '../errors.ts'
@@ -82,13 +83,18 @@ export interface Slice {
   progress(collection: string, state: { pages: number; rows: number; done: boolean }): void
 }
 
-/** A write of a slice: proves the lease first, so that a worker that lost it writes nothing. */
+/**
+ * A write of a slice: proves the lease first, so that a worker that lost it writes nothing. `write` may run several
+ * times: a deadlock must not cost the whole run, and its back-off, what the same page again costs milliseconds.
+ */
 export function writeFenced<T>(
   slice: Pick<Slice, 'context' | 'entraTenantId' | 'runSeq'>,
   write: (trx: Transaction<Database>) => Promise<T>,
 ): Promise<T> {
-  return slice.context.db.transaction().execute(async (trx) => {
-    await proveLease(trx, slice.entraTenantId, slice.runSeq)
-    return write(trx)
-  })
+  return retryingConflicts(() =>
+    slice.context.db.transaction().execute(async (trx) => {
+      await proveLease(trx, slice.entraTenantId, slice.runSeq)
+      return write(trx)
+    }),
+  )
 }

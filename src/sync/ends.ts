@@ -8,7 +8,7 @@ import type { EntraSyncError } from '../errors.ts'
 import { scrub } from '../log.ts'
 import { requiredCollections } from './collections.ts'
 import { writeFenced, type CollectionSummary, type RunResult, type Slice } from './context.ts'
-import { accessProblem, poison, wrongTenant } from './problems.ts'
+import { accessProblem, maxRunsBegunAgain, neverEnding, poison, wrongTenant } from './problems.ts'
 import type { CollectionEnd } from './rounds.ts'
 import { nextSync, retryAfterFailure } from './schedule.ts'
 import { fateOfRun, verdictOfError } from './verdict.ts'
@@ -132,6 +132,12 @@ async function openProblems(
     }
     if (error.kind === 'wrong_tenant') await openProblem(db, tenant.entra_tenant_id, wrongTenant(error))
     if (error.code === 'poison') await openProblem(db, tenant.entra_tenant_id, poison(3))
+  }
+  const failures = tenant.consecutive_failures + 1
+  for (const { collection, summary, error } of end.ends) {
+    const begunAgain = summary.verdict === 'restart' || summary.verdict === 'reset'
+    if (error !== undefined && begunAgain && failures >= maxRunsBegunAgain)
+      await openProblem(db, tenant.entra_tenant_id, neverEnding(collection.name, failures, error))
   }
   slice.context.log.warn(
     { error: end.error ?? worstError(end.ends), entraTenantId: slice.entraTenantId, runId: slice.runId },

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { readLease, renewLease, setLeaseRun, takeLease } from '../db/leases.ts'
 import { readRequest, takeRequest, type Serving } from '../db/requests.ts'
+import { retryingConflicts } from '../db/retry-conflicts.ts'
 import { insertRun } from '../db/runs.ts'
 import type { Database } from '../db/tables.ts'
 import { EntraSyncError } from '../errors.ts'
@@ -17,9 +18,8 @@ export type Claim =
  * under its old run id.
  */
 export async function claim(context: SyncContext, entraTenantId: string): Promise<Claim> {
-  return context.db
-    .transaction()
-    .execute(async (trx): Promise<Claim> => {
+  return retryingConflicts(() =>
+    context.db.transaction().execute(async (trx): Promise<Claim> => {
       const request = await readRequest(trx, entraTenantId)
       if (request === null || (request.serving_seq === null && request.requested_seq <= request.served_seq)) {
         return { status: 'nothing' }
@@ -41,11 +41,11 @@ export async function claim(context: SyncContext, entraTenantId: string): Promis
         claimsWithoutPage: lease.claims_without_page,
         serving,
       }
-    })
-    .catch((error: unknown): Claim => {
-      if (error instanceof NothingWanted) return { status: 'nothing' }
-      throw error
-    })
+    }),
+  ).catch((error: unknown): Claim => {
+    if (error instanceof NothingWanted) return { status: 'nothing' }
+    throw error
+  })
 }
 
 class NothingWanted extends Error {}

@@ -39,6 +39,21 @@ export function partialRounds(collection: string, rounds: number, error: EntraSy
   }
 }
 
+/** Failed runs in a row after which rounds that Microsoft makes begin again and again are a person's to know. */
+export const maxRunsBegunAgain = 3
+
+export function neverEnding(collection: string, failures: number, error: EntraSyncError): ProblemFacts {
+  return {
+    code: `never_ending_${collection}`,
+    message: `${failures} runs in a row could not read ${collection} to the end, because Microsoft made each round begin again: ${error.message}`,
+    remedy:
+      'Nothing was removed, and it is tried again on its own. Give Microsoft support the request id if it does not end by itself.',
+    whoActs: 'microsoft',
+    topic: collection,
+    requestId: error.requestId,
+  }
+}
+
 export function drift(collection: string, stored: number, counted: number): ProblemFacts {
   return {
     code: `drift_${collection}`,

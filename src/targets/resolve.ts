@@ -1,4 +1,5 @@
 import { databaseError } from '../db/errors.ts'
+import { retryingConflicts } from '../db/retry-conflicts.ts'
 import { EntraSyncError } from '../errors.ts'
 import type { TargetContext } from './context.ts'
 import { dirtyFamilies, lockFamilies } from './families.ts'
@@ -51,10 +52,12 @@ async function resolveBatch(
 ): Promise<void> {
   signal?.throwIfAborted()
   try {
-    const done = await context.db.transaction().execute(async (trx) => {
-      await lockFamilies(trx, familyIds)
-      return resolveFamilies(trx, context, familyIds, { trigger })
-    })
+    const done = await retryingConflicts(() =>
+      context.db.transaction().execute(async (trx) => {
+        await lockFamilies(trx, familyIds)
+        return resolveFamilies(trx, context, familyIds, { trigger })
+      }),
+    )
     all.families += familyIds.length
     all.runIds.push(done.runId)
     for (const key of ['assigned', 'changed', 'unassigned', 'held'] as const) all[key] += done[key]

@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { startCloud, type Cloud, type CloudOptions } from '../../simulator/cloud.ts'
+import type { AppOptions } from '../../src/app.ts'
 import { enqueueSync } from '../../src/jobs/enqueue.ts'
 import { openQueues, type Queues } from '../../src/jobs/queues.ts'
 import { createLog } from '../../src/log.ts'
@@ -14,17 +15,31 @@ import { requestSync } from '../../src/sync/requests.ts'
 import { compareCloud } from '../../src/cli/demo-truth.ts'
 import { testCa } from '../harness/ca.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
+import { deployTo, quietBeside } from '../harness/deployed.ts'
 import { redisUrl } from '../harness/redis.ts'
 
-const timings = {
+export const shortTimings = {
   sync: { leaseMs: 1500, renewMs: 300, sliceMs: 60_000 },
   worker: { lockDuration: 2000, stalledInterval: 500, maxStalledCount: 1000, drainDelay: 1 },
   scheduler: { tickMs: 500, assertMs: 1000, healAfterMs: 500 },
   stopMs: 5000,
 }
 
+export interface FleetOptions extends CloudOptions {
+  /** Left out: short ones. */
+  timings?: AppOptions['timings']
+  /** Redis of the test's own. */
+  redis?: string
+  /** Left out: one of its own on the server that all tests share. */
+  database?: TestDatabase
+  /** Links and deployments for each tenant, and nothing beside its sync to do. */
+  deployed?: boolean
+}
+
 export interface Fleet {
   cloud: Cloud
+  /** Environment of a worker process. */
+  env: NodeJS.ProcessEnv
   database: TestDatabase
   queues: Queues
   workers: ChildProcess[]
@@ -46,12 +61,12 @@ export interface Fleet {
 export async function startFleet(
   backend: 'redis' | 'postgres',
   workers: number,
-  options: CloudOptions,
+  { timings = shortTimings, redis = redisUrl(), deployed = false, database: given, ...options }: FleetOptions,
 ): Promise<Fleet> {
   const cloud = await startCloud({ ...options, ca: testCa() })
-  const database = await testDatabase()
+  const database = given ?? (await testDatabase())
   const prefix = `crash-${randomBytes(6).toString('hex')}`
-  const queueUrl = backend === 'redis' ? redisUrl() : database.url
+  const queueUrl = backend === 'redis' ? redis : database.url
   const log = createLog({ level: 'silent', pretty: false })
   const queues = await openQueues(queueUrl, { log, prefix })
   const fleet: ChildProcess[] = []
@@ -60,6 +75,11 @@ export async function startFleet(
     .insertInto('entra_tenants')
     .values(cloud.tenants.map((tenant) => ({ entra_tenant_id: tenant.id, next_sync_at: '2100-01-01' })))
     .execute()
+  if (deployed)
+    for (const tenant of cloud.tenants) {
+      await deployTo(database.db, tenant)
+      await quietBeside(database.db, tenant.id, cloud.clientId)
+    }
 
   const env = {
     ...process.env,
@@ -78,9 +98,12 @@ export async function startFleet(
     LOG_LEVEL: process.env.TEST_LOG ?? 'fatal',
     ENTRA_SYNC_TEST_TIMINGS: JSON.stringify(timings),
     ENTRA_SYNC_TEST_PREFIX: prefix,
+    // Half of a start is compiling. Beside the CA, and gone with it.
+    NODE_COMPILE_CACHE: join(dirname(testCa().certFile), 'compile-cache'),
   }
   const self: Fleet = {
     cloud,
+    env,
     database,
     queues,
     workers: fleet,

@@ -7,8 +7,6 @@ import type { Database } from '../../src/db/tables.ts'
 export interface TestDatabase {
   url: string
   db: Kysely<Database>
-  /** A file-level copy of it as it is; whoever is connected loses the connection. `restore` puts that in its place. */
-  backup(): Promise<{ restore(): Promise<void> }>
   drop(): Promise<void>
 }
 
@@ -30,27 +28,30 @@ async function copyOf(template: string): Promise<TestDatabase> {
   await asAdmin(`create database ${name} template ${template}`)
   const url = new URL(serverUrl())
   url.pathname = `/${name}`
-  const db = openDatabase(url.href, { max: 10, onError: () => {} })
+  const db = openDatabase(url.href, { max: 10, applicationName: 'tests of entra-sync', onError: () => {} })
   return {
     url: url.href,
     db,
-    async backup() {
-      const copy = `${name}_backup`
-      await alone(name, () => asAdmin(`create database ${copy} template ${name}`))
-      return {
-        restore: () =>
-          alone(name, async () => {
-            await asAdmin(`alter database ${name} rename to ${name}_lost`)
-            await asAdmin(`create database ${name} template ${copy}`)
-            await asAdmin(`drop database ${copy}`)
-            await asAdmin(`drop database ${name}_lost`)
-          }),
-      }
-    },
     async drop() {
       await db.destroy()
       await asAdmin(`drop database ${name} with (force)`)
     },
+  }
+}
+
+/** A file-level copy of a database as it is; whoever is connected loses the connection. `restore` puts that in its place. */
+export async function backUp({ url }: TestDatabase): Promise<{ restore(): Promise<void> }> {
+  const name = new URL(url).pathname.slice(1)
+  const copy = `${name}_backup`
+  await alone(name, () => asAdmin(`create database ${copy} template ${name}`))
+  return {
+    restore: () =>
+      alone(name, async () => {
+        await asAdmin(`alter database ${name} rename to ${name}_lost`)
+        await asAdmin(`create database ${name} template ${copy}`)
+        await asAdmin(`drop database ${copy}`)
+        await asAdmin(`drop database ${name}_lost`)
+      }),
   }
 }
 

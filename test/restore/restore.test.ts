@@ -14,7 +14,7 @@ import type { TargetContext } from '../../src/targets/context.ts'
 import { resolveTargets } from '../../src/targets/resolve.ts'
 import { runCommand } from '../cli/run-command.ts'
 import { startFleet } from '../crash/fleet.ts'
-import { testDatabase, type TestDatabase } from '../harness/database.ts'
+import { backUp, testDatabase, type TestDatabase } from '../harness/database.ts'
 import {
   group,
   guid,
@@ -243,7 +243,7 @@ test.each(['redis', 'postgres'] as const)(
       await fleet.settle()
     }
     await fleet.settle()
-    const backup = await fleet.database.backup()
+    const backup = await backUp(fleet.database)
     await mutate(1)
     await mutate(2)
     expect(await fleet.differences()).toEqual([])

@@ -170,6 +170,44 @@ describe.each(backends)('the tick on %s', (backend) => {
     ])
   })
 
+  it('tries a failed tenant again within a minute when its wake-up was lost, not after a whole interval', async () => {
+    await tenant({ failures: 4 })
+    await tick()
+    // The process died between the commit and the wake-up.
+    await queues.sync.obliterate({ force: true })
+    const { rows } = await sql<{ wait: number }>`
+      select extract(epoch from next_sync_at - now())::float8 as wait from entra_tenants`.execute(database.db)
+    expect(rows[0]?.wait).toBeLessThanOrEqual(60)
+    await sql`update entra_tenants set next_sync_at = now()`.execute(database.db)
+    expect((await tick()).due).toBe(1)
+    expect(await wakeUps()).toHaveLength(1)
+  })
+
+  it('does not ask again of a failing tenant while its run is under way', async () => {
+    const failing = await tenant({ failures: 4 })
+    await sql`
+      insert into sync_leases (entra_tenant_id, expires_at) values (${failing}, now() + interval '1 minute')`.execute(
+      database.db,
+    )
+    expect((await tick()).due).toBe(0)
+    await sql`update sync_leases set expires_at = '-infinity'`.execute(database.db)
+    expect((await tick()).due).toBe(1)
+  })
+
+  it('wakes again whose worker died in a run, though it had failed before', async () => {
+    const asked = await tenant({ due: false, failures: 3 })
+    await requestSync(database.db, { entraTenantId: asked, requestedBy: 'anna', priority: 10 })
+    await sql`update sync_requests set serving_seq = 1, serving_priority = 10`.execute(database.db)
+    await sql`
+      insert into sync_leases (entra_tenant_id, run_seq, expires_at) values (${asked}, 1, now() + interval '1 minute')`.execute(
+      database.db,
+    )
+    expect((await tick(0)).healed).toBe(0)
+    await sql`update sync_leases set expires_at = now()`.execute(database.db)
+    expect((await tick(0)).healed).toBe(1)
+    expect(await wakeUps()).toEqual([{ data: { entraTenantId: asked, requestSeq: 1 }, priority: 10 }])
+  })
+
   it('has the consent of linked Entra tenants proved, each once', async () => {
     const linked = await tenant({ due: false })
     await tenant({ due: false })

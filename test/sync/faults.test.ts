@@ -50,6 +50,47 @@ test('a column that three full rounds running do not show is a problem, which a 
   expect(await problems()).toEqual([])
 })
 
+// Sequences are not rolled back: the fault itself counts how often it struck.
+async function conflicts(times: number, code: string): Promise<() => Promise<number>> {
+  await sql`create sequence strikes`.execute(db)
+  await sql`
+    create function strike() returns trigger language plpgsql as $$ begin
+      if nextval('strikes') <= ${sql.raw(String(times))} then raise 'chosen as the victim' using errcode = ${sql.lit(code)}; end if;
+      return new;
+    end $$`.execute(db)
+  await sql`
+    create trigger strike before update on sync_cursors for each row
+    when (new.start_link is distinct from old.start_link and new.collection = 'users') execute function strike()`.execute(
+    db,
+  )
+  return async () =>
+    (await sql<{ last_value: number }>`select last_value from strikes`.execute(db)).rows[0]?.last_value ?? 0
+}
+
+test.each(['40P01', '40001'])(
+  'a page whose transaction Postgres rolls back with %s is written again at once, in the same run',
+  async (code) => {
+    const strikes = await conflicts(3, code)
+    script.round('users', people().slice(0, 20), people().slice(20))
+    const run = await syncOnce(scriptedContext(db, script), tenant)
+    expect(run).toMatchObject({ outcome: 'succeeded', summary: { users: { added: 30, pages: 2 } } })
+    expect(await strikes()).toBe(4)
+  },
+)
+
+test('a conflict that does not end fails the run, and the next one reads what is missing', async () => {
+  const strikes = await conflicts(4, '40P01')
+  script.round('users', people())
+  const run = await syncOnce(scriptedContext(db, script), tenant)
+  expect(run).toMatchObject({ outcome: 'failed', error: { code: 'postgres_40p01' } })
+  expect(await strikes()).toBe(4)
+  script.round('users', people())
+  expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({
+    outcome: 'succeeded',
+    summary: { users: { added: 30 } },
+  })
+})
+
 test('when one collection cannot even note how it failed, the run ends only after the others have', async () => {
   await sql`create function no_note() returns trigger language plpgsql as $$ begin raise 'no note'; end $$`.execute(
     db,

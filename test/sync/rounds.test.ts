@@ -38,7 +38,7 @@ const live = async () =>
 const cursor = async (collection = 'users') =>
   db.selectFrom('sync_cursors').selectAll().where('collection', '=', collection).executeTakeFirstOrThrow()
 const count = async (
-  table: 'sync_seen' | 'sync_pending_removals' | 'group_members' | 'person_licenses' | 'holds',
+  table: 'sync_seen' | 'sync_pending_removals' | 'group_members' | 'person_licenses' | 'holds' | 'problems',
 ) =>
   (
     await db
@@ -243,6 +243,43 @@ test('an expired page token starts the round again from its start link, with not
   expect(await live()).toContain(3)
   expect(await cursor()).toMatchObject({ restarts: 0 })
 })
+
+test.each([
+  ['restart', 'directory_expired_page_token'],
+  ['reset', 'sync_state_not_found'],
+] as const)(
+  'rounds that begin again for ever (%s) remove nothing, and become a problem that a good round closes',
+  async (kind, code) => {
+    await filled()
+    for (const opened of [0, 0, 1]) {
+      for (let round = 0; round < 5; round++)
+        script.round(
+          'users',
+          [removed(guid(3, 1))],
+          new EntraSyncError(kind, 'begin again', { code, requestId: 'r-9' }),
+        )
+      expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({ outcome: 'failed' })
+      expect(await count('problems')).toBe(opened)
+      script.clear('users')
+    }
+    const problem = () => db.selectFrom('problems').selectAll().executeTakeFirstOrThrow()
+    expect(await problem()).toMatchObject({
+      code: 'never_ending_users',
+      who_acts: 'microsoft',
+      request_id: 'r-9',
+      closed_at: null,
+    })
+    expect(await live()).toHaveLength(30)
+    script.round(
+      'users',
+      numbers(30).map((n) => user(n)),
+    )
+    expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({
+      outcome: 'succeeded',
+    })
+    expect((await problem()).closed_at).not.toBeNull()
+  },
+)
 
 test('lost access freezes what is there, opens one problem with the remedy, and a good run closes it', async () => {
   await filled()

@@ -39,6 +39,11 @@ export class Script {
     return this
   }
 
+  /** Forgets what of a collection's script was not read. */
+  clear(collection: string): void {
+    this.next.delete(collection)
+  }
+
   client(): GraphClient {
     const requests = this.requests
     const read = (link: string) => this.read(link)

@@ -57,6 +57,7 @@ const nameless = [
   'sync_seen',
   'tenants',
   'app_entitlements',
+  'app_budgets',
   'app_entitlement_plans',
   'computers',
   'deployments',
