@@ -42,11 +42,18 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
   pool.on('error', (error) => options.onError?.(error))
   // The pool hears idle connections only. One that the server ends in the middle of a transaction (a worker woken from
   // SIGSTOP meets idle_in_transaction_session_timeout) would end the process; its query rejects anyway.
-  pool.on('connect', (client) => {
-    client.on('error', (error) => options.onError?.(error))
-    const { stream } = (client as pg.Client).connection
-    if (stream instanceof Socket)
-      stream.setTimeout(options.silentMs ?? statementMs + 15_000, () => stream.destroy())
-  })
+  pool.on('connect', (client) => client.on('error', (error) => options.onError?.(error)))
+  const silentMs = options.silentMs ?? statementMs + 15_000
+  pool.on('acquire', (client) => watchSilence(client, silentMs))
+  pool.on('release', (_, client) => watchSilence(client, 0))
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+}
+
+/** Ends a connection on which nothing passes for so long; 0 = let it be silent. */
+function watchSilence(client: pg.PoolClient, ms: number): void {
+  const { stream } = (client as pg.Client).connection
+  if (!(stream instanceof Socket)) return
+  stream.removeAllListeners('timeout')
+  stream.setTimeout(ms)
+  if (ms > 0) stream.once('timeout', () => stream.destroy())
 }

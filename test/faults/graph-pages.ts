@@ -113,19 +113,21 @@ export const graphPages: Fault[] = [
       effect: { kind },
     }),
   ),
-  ...[
-    ['null', { set: { value: null } }],
-    ['an object', { set: { value: { items: [] } } }],
-    ['missing', { drop: ['value'] }],
-    ['missing with all else', { whole: {} }],
-  ].map(([what, change]) =>
+  ...(
+    [
+      ['null', { set: { value: null } }],
+      ['an object', { set: { value: { items: [] } } }],
+      ['missing', { drop: ['value'] }],
+      ['missing with all else', { whole: {} }],
+    ] as [string, object][]
+  ).map(([what, change]) =>
     cloudFault({
       number: 21,
-      name: `value is ${String(what)}`,
+      name: `value is ${what}`,
       tells: malformed,
       path: users,
       mode: 'full',
-      effect: { ...edit, ...(change as object) },
+      effect: { ...edit, ...change },
     }),
   ),
   cloudFault({

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { graphObjects } from './graph-objects.ts'
 import { graphPages } from './graph-pages.ts'
+import { allWell } from './oracle.ts'
 import { suffer } from './suffer.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -9,5 +10,7 @@ describe('what Graph answers', () => {
   beforeAll(async () => void (world = await startWorld('redis')))
   afterAll(() => world.close())
 
-  test.each([...graphPages, ...graphObjects])('$number: $name', (fault) => suffer(world, fault))
+  test.each([...graphPages, ...graphObjects])('$number: $name', async (fault) => {
+    expect(await suffer(world, fault)).toEqual(allWell)
+  })
 })

@@ -1,6 +1,6 @@
 import { until } from '../jobs/support.ts'
 import type { Fault } from './fault.ts'
-import { judge, watch } from './oracle.ts'
+import { judge, watch, type Verdict } from './oracle.ts'
 import { settled, type World } from './world.ts'
 
 /** Asks for everybody until something is so: what is read once may have been asked too early to meet the fault. */
@@ -27,9 +27,9 @@ async function askingUntil(
 
 /**
  * Does faults to the daemon, one or several at once, while life goes on in the cloud: they are told, the others stay
- * fresh, and when they end all heals by itself; then the oracle has its say.
+ * fresh, and when they end all heals by itself; then the oracle has its say: `allWell`.
  */
-export async function suffer(world: World, ...faults: Fault[]): Promise<void> {
+export async function suffer(world: World, ...faults: Fault[]): Promise<Verdict> {
   const { tap, victim, bystanders, life } = world
   const began = await watch(world)
   const mode = faults.some((fault) => fault.mode === 'full') ? 'full' : 'delta'
@@ -65,5 +65,5 @@ export async function suffer(world: World, ...faults: Fault[]): Promise<void> {
     await Promise.all(ended)
   }
   await settled(world, mode)
-  await judge(world, began)
+  return judge(world, began)
 }

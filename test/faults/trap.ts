@@ -13,7 +13,7 @@ export interface Trap {
 
 export async function setTrap(): Promise<Trap> {
   const { certFile, keyFile } = testCa()
-  const authority = await authorityFrom({
+  const authority = authorityFrom({
     certificatePem: await readFile(certFile, 'utf8'),
     privateKeyPem: await readFile(keyFile, 'utf8'),
   })

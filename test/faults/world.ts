@@ -111,6 +111,9 @@ export async function startWorld(backend: Backend): Promise<World> {
       for (const { id } of tenants)
         await requestSync(db, { entraTenantId: id, mode, requestedBy: 'test', priority: 10 })
       await sql`update sync_leases set throttled_until = null`.execute(db)
+      await sql`update consents set next_proof_at = now() where next_proof_at > now() and status is distinct from 'granted'`.execute(
+        db,
+      )
       await sql`update target_failures set retry_at = now()`.execute(db)
       await sql`update entra_tenants set next_sync_at = now() where entra_tenant_id = any (${tenants.map(({ id }) => id)}::uuid[])`.execute(
         db,
@@ -173,7 +176,7 @@ const timings = {
     tokenMs: 1500,
     certificateRetryMs: 50,
   },
-  database: { silentMs: 3000 },
+  database: { silentMs: 5000 },
   worker: quickWorker,
   scheduler: { tickMs: 200, assertMs: 200, healAfterMs: 500 },
   stopMs: 5000,
