@@ -126,6 +126,6 @@ export async function releaseLease(
     update sync_leases set expires_at = '-infinity', worker = null,
       run_id = case when ${end.keepRun} then run_id end,
       claims_without_page = case when ${end.clean} then 0 else claims_without_page end,
-      throttled_until = now() + make_interval(secs => ${throttledSeconds})
+      throttled_until = clock_timestamp() + make_interval(secs => ${throttledSeconds})
     where entra_tenant_id = ${entraTenantId} and run_seq = ${runSeq}`.execute(db)
 }
