@@ -82,16 +82,26 @@ export async function noteFreshness(
         is distinct from (e.last_synced_at, e.last_full_at)`.execute(db)
 }
 
-/** Sets when the tick wants this Entra tenant again. `nextSyncAt` null = as already planned. */
+/**
+ * Sets when the tick wants this Entra tenant again. `nextSyncAt`, by this process' clock, is stored by that of Postgres,
+ * which the tick asks: a host whose clock is an hour behind would have every tenant due again at once, and one a day
+ * ahead would let it rest for a day. Null = as already planned.
+ */
 export async function planNextSync(
   db: Kysely<Database>,
   entraTenantId: string,
   plan: { nextSyncAt: Date | null; consecutiveFailures: number },
 ): Promise<void> {
+  const seconds = plan.nextSyncAt === null ? null : secondsUntil(plan.nextSyncAt)
   await sql`
-    update entra_tenants set next_sync_at = coalesce(${plan.nextSyncAt}::timestamptz, next_sync_at),
+    update entra_tenants set next_sync_at = coalesce(now() + make_interval(secs => ${seconds}), next_sync_at),
       consecutive_failures = ${plan.consecutiveFailures}
     where entra_tenant_id = ${entraTenantId}`.execute(db)
+}
+
+/** From now until then by this process' clock: what Postgres adds to its own. */
+export function secondsUntil(at: Date): number {
+  return (at.getTime() - Date.now()) / 1000
 }
 
 /** Tells the resolver that the inputs of every ImmyBot tenant linked to this Entra tenant have changed. */

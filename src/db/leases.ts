@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { EntraSyncError } from '../errors.ts'
+import { secondsUntil } from './entra-tenants.ts'
 import type { Database } from './tables.ts'
 
 export interface Lease {
@@ -120,10 +121,11 @@ export async function releaseLease(
   runSeq: number,
   end: { keepRun: boolean; clean: boolean; throttledUntil?: Date | undefined },
 ): Promise<void> {
+  const throttledSeconds = end.throttledUntil === undefined ? null : secondsUntil(end.throttledUntil)
   await sql`
     update sync_leases set expires_at = '-infinity', worker = null,
       run_id = case when ${end.keepRun} then run_id end,
       claims_without_page = case when ${end.clean} then 0 else claims_without_page end,
-      throttled_until = ${end.throttledUntil ?? null}::timestamptz
+      throttled_until = clock_timestamp() + make_interval(secs => ${throttledSeconds})
     where entra_tenant_id = ${entraTenantId} and run_seq = ${runSeq}`.execute(db)
 }

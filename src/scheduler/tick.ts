@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { takeDueProofs } from '../consent/grants/due.ts'
 import { beat } from '../db/heartbeats.ts'
+import { secondsUntil } from '../db/entra-tenants.ts'
 import type { Database } from '../db/tables.ts'
 import { priorities } from '../jobs/catalog.ts'
 import { enqueueDiscovery, enqueueDueProofs, enqueueSync, makeDue, type SyncWakeUp } from '../jobs/enqueue.ts'
@@ -111,13 +112,15 @@ async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
     }
     const now = new Date()
     const next = rows.map(({ entraTenantId, intervalMs, failures }) =>
-      failures > 0
-        ? new Date(now.getTime() + Math.min(intervalMs, lostWakeUpMs))
-        : nextSync(now, intervalMs, entraTenantId),
+      secondsUntil(
+        failures > 0
+          ? new Date(now.getTime() + Math.min(intervalMs, lostWakeUpMs))
+          : nextSync(now, intervalMs, entraTenantId),
+      ),
     )
     await sql`
-      update entra_sync.entra_tenants e set next_sync_at = n.at
-      from unnest(${rows.map((row) => row.entraTenantId)}::uuid[], ${next}::timestamptz[]) as n (id, at)
+      update entra_sync.entra_tenants e set next_sync_at = now() + make_interval(secs => n.seconds)
+      from unnest(${rows.map((row) => row.entraTenantId)}::uuid[], ${next}::float8[]) as n (id, seconds)
       where e.entra_tenant_id = n.id`.execute(trx)
     return wakeUps
   })

@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { EntraSyncError } from '../../src/errors.ts'
 import type { Database } from '../../src/db/tables.ts'
 import { claim } from '../../src/sync/lease.ts'
 import { requestSync } from '../../src/sync/requests.ts'
@@ -134,6 +135,31 @@ test('of two workers to whom a failover gave one number, the first one is fenced
   expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({ status: 'fenced' })
   expect(await persons()).toBe(1)
 })
+
+test.each([-3_600_000, 86_400_000])(
+  'a worker whose clock is %i ms off plans by the clock of Postgres',
+  async (offMs) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + offMs })
+    onTestFinished(() => void vi.useRealTimers())
+    const planned = async () =>
+      (
+        await sql<{ minutes: number; throttled: number | null }>`
+          select extract(epoch from next_sync_at - now())::float8 / 60 as minutes,
+            extract(epoch from throttled_until - now())::float8 as throttled
+          from entra_tenants join sync_leases using (entra_tenant_id)`.execute(db)
+      ).rows[0]
+    expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({ outcome: 'succeeded' })
+    const { minutes = 0 } = (await planned()) ?? {}
+    expect(minutes).toBeGreaterThan(25)
+    expect(minutes).toBeLessThan(34)
+    const retryAt = new Date(Date.now() + 90_000)
+    script.round('users', new EntraSyncError('throttled', 'Graph is busy', { code: 'graph_429', retryAt }))
+    expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({ status: 'throttled' })
+    const { throttled = 0 } = (await planned()) ?? {}
+    expect(throttled).toBeGreaterThan(60)
+    expect(throttled).toBeLessThan(91)
+  },
+)
 
 test('a slice yields at a page boundary, and slices together read each page once', async () => {
   script

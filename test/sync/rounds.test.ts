@@ -346,7 +346,10 @@ test('throttled: the round stays open and goes on where it was', async () => {
   const run = await syncOnce(scriptedContext(db, script), tenant)
   expect(run).toMatchObject({ status: 'throttled', retryAt, moreRequested: true })
   expect(await live()).toContain(51)
-  expect(await syncOnceMore()).toMatchObject({ status: 'throttled', retryAt })
+  const early = await syncOnceMore()
+  expect(early.status).toBe('throttled')
+  // By the clock of Postgres, and not before Graph allows it.
+  expect(early.retryAt?.getTime()).toBeGreaterThanOrEqual(retryAt.getTime())
   throttled = false
   await sql`update sync_leases set throttled_until = null`.execute(db)
   const again = await syncOnceMore()
