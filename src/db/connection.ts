@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
+import { watchHungConnections, type HungTimings } from './hung-connections.ts'
 import type { Database } from './tables.ts'
 
 export interface DatabaseOptions {
@@ -8,6 +9,8 @@ export interface DatabaseOptions {
   applicationName?: string
   /** A connection lost while idle: pg emits it on the pool, and an unheard 'error' event would end the process. */
   onError?: (error: Error) => void
+  /** How soon connections are ended whose answer was lost on the way. */
+  hung?: HungTimings
 }
 
 const int8 = 20
@@ -35,5 +38,6 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
   // The pool hears idle connections only. One that the server ends in the middle of a transaction (a worker woken from
   // SIGSTOP meets idle_in_transaction_session_timeout) would end the process; its query rejects anyway.
   pool.on('connect', (client) => client.on('error', (error) => options.onError?.(error)))
+  watchHungConnections(pool, url, (error) => options.onError?.(error), options.hung)
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 }

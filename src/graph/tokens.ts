@@ -2,11 +2,18 @@ import { ConfidentialClientApplication } from '@azure/msal-node'
 import { createHash, randomUUID, X509Certificate } from 'node:crypto'
 import { EntraSyncError } from '../errors.ts'
 import { sleep, unlessAborted } from './abort.ts'
+import { decodeClaims } from './claims.ts'
 import { createLoginTransport } from './login-transport.ts'
 import { lruMap } from './lru-map.ts'
 import { retryAfterMs } from './retry-after.ts'
 import type { GraphTimings } from './timings.ts'
-import { aadstsCodes, isCredentialError, tokenError } from './token-errors.ts'
+import {
+  aadstsCodes,
+  isCredentialError,
+  otherTenant,
+  tokenError,
+  unusableCredential,
+} from './token-errors.ts'
 
 /** Credentials in the order in which they are tried; several while one replaces the other. */
 export type AppCredentials = AppCredential | readonly AppCredential[]
@@ -120,6 +127,9 @@ export function createTokens(context: {
         throw new Error('The answer holds no token that is valid now.')
       const lead = Math.min(timings.renewBeforeMs, (expiresAt - askedAt) / 2)
       transport.outcome(correlationId)
+      const tid = decodeClaims(result.accessToken)?.tid
+      if (tid !== undefined && tid.toLowerCase() !== entraTenantId.toLowerCase())
+        return { error: otherTenant(entraTenantId, tid, correlationId), retry: false }
       return {
         token: { value: result.accessToken, obtainedAt: askedAt, renewAt: expiresAt - lead, expiresAt },
       }
@@ -218,18 +228,4 @@ function createApp(
     },
     system: { networkClient, disableInternalRetries: true },
   })
-}
-
-function unusableCredential(tenant: string, requestId: string, cause: unknown): EntraSyncError {
-  return new EntraSyncError(
-    'access_lost',
-    `No token for tenant ${tenant}: the app's credential cannot be used.`,
-    {
-      code: 'client_credential_unusable',
-      remedy: "Store the app's secret, or its unencrypted PEM key and certificate, again.",
-      tenant,
-      requestId,
-      cause,
-    },
-  )
 }

@@ -154,9 +154,9 @@ async function wakeAgain(
 function after(again: Exclude<Again, 'never'>, wakeUp: SyncWakeUp): SyncWakeUp {
   switch (again) {
     case 'now':
-      return wakeUp
+    // Behind those who wait already, before what comes later: ahead of all, a slice would be as long as the run.
     case 'continue':
-      return { ...wakeUp, priority: wakeUp.priority - 1 }
+      return wakeUp
     case 'soon':
     case 'back-off':
       return { ...wakeUp, delayMs: soonMs }

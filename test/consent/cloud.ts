@@ -1,5 +1,5 @@
 import { startCloud, type Cloud, type CloudOptions } from '../../simulator/cloud.ts'
-import { createGraph, type Graph } from '../../src/graph/graph.ts'
+import { createGraph, type Graph, type GraphOptions } from '../../src/graph/graph.ts'
 import { createLog } from '../../src/log.ts'
 import { testCa } from '../harness/ca.ts'
 
@@ -15,13 +15,16 @@ export interface CloudAndGraph {
 }
 
 /** A simulated cloud and our way to it, with retries too short to wait for. */
-export async function openCloud(options: CloudOptions): Promise<CloudAndGraph> {
+export async function openCloud(
+  options: CloudOptions,
+  timings: GraphOptions['timings'] = {},
+): Promise<CloudAndGraph> {
   const cloud = await startCloud({ ...options, ca: testCa() })
   const graph = createGraph({
     cloud: { loginUrl: cloud.origin, graphUrl: cloud.origin },
     appFor: async () => ({ clientId: cloud.clientId, secret: cloud.clientSecret }),
     log,
-    timings: quickGraph,
+    timings: { ...quickGraph, ...timings },
   })
   return {
     cloud,

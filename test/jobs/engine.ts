@@ -4,7 +4,7 @@ import type { Job } from 'bullmq'
 import { readRequest, type RequestState } from '../../src/db/requests.ts'
 import type { Handlers, QueueName } from '../../src/jobs/catalog.ts'
 import { defaultPreconsentTimings } from '../../src/consent/preconsent/context.ts'
-import { createUserGraph } from '../../src/graph/graph.ts'
+import { createUserGraph, type GraphOptions } from '../../src/graph/graph.ts'
 import { createUserTokens } from '../../src/graph/user-tokens.ts'
 import { createHandlers } from '../../src/jobs/handlers.ts'
 import type { Backend } from '../../src/jobs/queue-connection.ts'
@@ -36,9 +36,13 @@ export interface Engine extends CloudAndGraph {
   runs(id: string): Promise<{ outcome: string | null; mode: string; slices: number }[]>
 }
 
-export async function startEngine(backend: Backend, sizes: number[]): Promise<Engine> {
+export async function startEngine(
+  backend: Backend,
+  sizes: number[],
+  timings: GraphOptions['timings'] = {},
+): Promise<Engine> {
   const database = await testDatabase()
-  const opened = await openCloud({ sizes })
+  const opened = await openCloud({ sizes }, timings)
   const queues = await openTestQueues(backend, database.url)
   const workers: RunningWorker[] = []
   const tenants = opened.cloud.tenants.map((tenant) => tenant.id)
