@@ -15,7 +15,7 @@ test('wherever a worker is killed, all that is wanted is done by the next one, n
   // Both sides of commits, the queue and Microsoft are among them.
   for (const kind of [/^before database: commit/, /^after database: commit/, /^after queue/, /cloud: GET/])
     expect(hits.filter((hit) => kind.test(hit)).length).toBeGreaterThan(0)
-}, 600_000)
+}, 1_200_000)
 
 function told({ points, hits }: Killed): string {
   return `killed ${hits.length} workers in walks of ${points} points (seed ${seed})\n`

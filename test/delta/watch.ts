@@ -11,8 +11,10 @@ import { wantedOf, type Wanted } from './wanted.ts'
 export interface Watch {
   /** What the directory is now; to be called whenever a read of it may find it so. */
   look(truth: Truth): void
-  /** Reads what is new in the feed; answers the removals that nothing in the truth accounts for. */
-  wrongRemovals(): Promise<string[]>
+  /** How often it has looked. */
+  looks: number
+  /** Reads what is new in the feed since the poll that began after look `started`; answers the removals that nothing in the truth accounts for. */
+  wrongRemovals(started: number): Promise<string[]>
   /** Differences between the targets and the truth, once everything has been read. */
   differences(): Promise<string[]>
   /** Removals that were looked at. */
@@ -25,7 +27,6 @@ export interface Watch {
  * no reader can know better. There a removal is wrong when one and the same reason has held all the time.
  */
 export function watchTargets(db: Kysely<Database>, estate: Estate, { late }: { late: boolean }): Watch {
-  let looks = 0
   let wanted: Wanted = new Map()
   let seq = 0
   /** The look since which each is wanted, of those that are, by reason. */
@@ -33,9 +34,10 @@ export function watchTargets(db: Kysely<Database>, estate: Estate, { late }: { l
   const assigned = new Map<string, number>()
 
   const self: Watch = {
+    looks: 0,
     removals: 0,
     look(truth) {
-      looks += 1
+      self.looks += 1
       wanted = wantedOf(truth, estate)
       const now: typeof since = new Map()
       for (const [item, { objects, kept }] of wanted) {
@@ -45,12 +47,12 @@ export function watchTargets(db: Kysely<Database>, estate: Estate, { late }: { l
           // A group that is gone gives nothing new, and takes nothing; where it is told late, that it is gone may be
           // read after what has happened to its members since.
           if (kept && !late && before !== undefined) now.set(key, before)
-          if (!kept) now.set(key, sinceWhen(before, late ? reasons : ['any'], looks))
+          if (!kept) now.set(key, sinceWhen(before, late ? reasons : ['any'], self.looks))
         }
       }
       since = now
     },
-    async wrongRemovals() {
+    async wrongRemovals(started) {
       const { rows } = await sql<{ seq: number; change: string; key: string }>`
         select c.seq, c.change, p.object_id || ' ' || c.item_id as key
         from target_changes c join persons p on p.person_id = c.subject_id
@@ -58,7 +60,7 @@ export function watchTargets(db: Kysely<Database>, estate: Estate, { late }: { l
       const wrong: string[] = []
       for (const change of rows) {
         seq = change.seq
-        if (change.change === 'assigned') assigned.set(change.key, looks)
+        if (change.change === 'assigned') assigned.set(change.key, started)
         if (change.change !== 'unassigned') continue
         self.removals += 1
         const given = assigned.get(change.key)
