@@ -101,11 +101,14 @@ export const payloadFaults: Fault[] = [
     tells: null,
     reach: 'victim',
     async inject({ app, victim }) {
-      const [ended] = await until('a job that has ended', async () => {
-        const jobs = await app.queues.sync.getCompleted(0, 0)
-        return jobs.length > 0 && jobs
-      })
-      await app.queues.sync.add('sync-tenant', { entraTenantId: victim.id }, { jobId: ended?.id ?? '' })
+      const add = () =>
+        app.queues.sync.add('sync-tenant', { entraTenantId: victim.id }, { jobId: 'every-night' })
+      await add()
+      await until(
+        'the first one to end',
+        async () => (await app.queues.sync.getJob('every-night'))?.finishedOn,
+      )
+      await add()
     },
     end: () => {},
   },
