@@ -5,6 +5,7 @@ import type { Kysely } from 'kysely'
 import type { Config, OpsToken } from './config.ts'
 import { startForgetting } from './consent/offboard/forget-tokens.ts'
 import { openDatabase } from './db/connection.ts'
+import type { HungTimings } from './db/hung-connections.ts'
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts'
 import { openFeedBell } from './db/feed-bell.ts'
 import { beat } from './db/heartbeats.ts'
@@ -42,7 +43,7 @@ export interface AppOptions {
   timings?: {
     sync?: Partial<SyncTimings>
     graph?: GraphOptions['timings']
-    database?: { silentMs?: number }
+    database?: HungTimings
     queue?: { answerMs?: number }
     worker?: WorkerTimings
     scheduler?: SchedulerTimings & { healAfterMs?: number }
@@ -86,7 +87,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const db = openDatabase(databaseUrl, {
       max: Math.min(2 * config.syncConcurrency + 6 + resolutionsAtOnce, mostConnections),
       applicationName: 'entra-sync',
-      ...timings.database,
+      ...(timings.database && { hung: timings.database }),
       onError: (error) => log.warn({ err: error }, 'an idle database connection failed'),
     })
     closers.add('database', () => db.destroy())

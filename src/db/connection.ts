@@ -1,6 +1,6 @@
-import { Socket } from 'node:net'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
+import { watchHungConnections, type HungTimings } from './hung-connections.ts'
 import type { Database } from './tables.ts'
 
 export interface DatabaseOptions {
@@ -9,12 +9,9 @@ export interface DatabaseOptions {
   applicationName?: string
   /** A connection lost while idle: pg emits it on the pool, and an unheard 'error' event would end the process. */
   onError?: (error: Error) => void
-  /** How long a connection in use may say nothing before it counts as lost; milliseconds. */
-  silentMs?: number
+  /** How soon connections are ended whose answer was lost on the way. */
+  hung?: HungTimings
 }
-
-/** Longest statement that the server lets go on. */
-const statementMs = 120_000
 
 const int8 = 20
 const types = new pg.TypeOverrides()
@@ -22,9 +19,7 @@ types.setTypeParser(int8, Number)
 
 /**
  * Opens the database; connects on first use. bigint columns come as number (all of ours count rows or runs), uuid[] as
- * string[]. A transaction left idle for 15 s is ended by the server: a frozen worker must not keep its row locks. A
- * connection that is silent for longer than any statement may take is ended here: a firewall that forgot it tells nobody,
- * and the query would wait for ever.
+ * string[]. A transaction left idle for 15 s is ended by the server: a frozen worker must not keep its row locks.
  */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely<Database> {
   const pool = new pg.Pool({
@@ -34,7 +29,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     idle_in_transaction_session_timeout: 15_000,
-    statement_timeout: statementMs,
+    statement_timeout: 120_000,
     lock_timeout: 30_000,
     options: '-c search_path=entra_sync',
     types,
@@ -43,17 +38,6 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
   // The pool hears idle connections only. One that the server ends in the middle of a transaction (a worker woken from
   // SIGSTOP meets idle_in_transaction_session_timeout) would end the process; its query rejects anyway.
   pool.on('connect', (client) => client.on('error', (error) => options.onError?.(error)))
-  const silentMs = options.silentMs ?? statementMs + 15_000
-  pool.on('acquire', (client) => watchSilence(client, silentMs))
-  pool.on('release', (_, client) => watchSilence(client, 0))
+  watchHungConnections(pool, url, (error) => options.onError?.(error), options.hung)
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
-}
-
-/** Ends a connection on which nothing passes for so long; 0 = let it be silent. */
-function watchSilence(client: pg.PoolClient, ms: number): void {
-  const { stream } = (client as pg.Client).connection
-  if (!(stream instanceof Socket)) return
-  stream.removeAllListeners('timeout')
-  stream.setTimeout(ms)
-  if (ms > 0) stream.once('timeout', () => stream.destroy())
 }

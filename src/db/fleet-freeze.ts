@@ -27,8 +27,7 @@ export async function readFreeze(db: Kysely<Database>): Promise<FleetFreeze | nu
  * ended). It stays until an operator ends it: what strikes many tenants at once seldom passes within the hour.
  */
 export async function isFleetFrozenNow(trx: Kysely<Database>): Promise<boolean> {
-  await sql`select pg_advisory_xact_lock_shared(${advisoryLocks.removing})`.execute(trx)
-  if ((await readFreeze(trx)) !== null) return true
+  if ((await freezeBeforeRemoving(trx)) !== null) return true
   const { held, tenants } = await fleetHolds(trx)
   if (!isFleetFrozen(held, tenants)) return false
   // Whoever comes second must not wait for the first one's commit, which may be a long resolution: it is frozen anyway.
@@ -40,6 +39,12 @@ export async function isFleetFrozenNow(trx: Kysely<Database>): Promise<boolean> 
   await insertFreeze(trx, { by: null, reason })
   await audit(trx, { actor: 'guard', action: 'fleet_frozen', detail: { reason } })
   return true
+}
+
+/** The freeze that is on, asked by a transaction that is about to remove: one that begins later waits for its end. */
+export async function freezeBeforeRemoving(trx: Kysely<Database>): Promise<FleetFreeze | null> {
+  await sql`select pg_advisory_xact_lock_shared(${advisoryLocks.removing})`.execute(trx)
+  return readFreeze(trx)
 }
 
 /** False = one was on already. */
@@ -80,12 +85,18 @@ export async function awaitRemovals(db: Kysely<Database>, waitMs: number): Promi
     })
 }
 
+/** What only the freeze had kept back before is held as it was, not newly: an end of it would be its next beginning. */
 async function fleetHolds(db: Kysely<Database>): Promise<{ held: number; tenants: number }> {
   const { rows } = await sql<{ held: number; tenants: number }>`
     select
-      (select count(distinct entra_tenant_id) from entra_sync.holds
-        where created_at > now() - interval '1 hour' and reason <> 'fleet_frozen'
-          and created_at > coalesce((select max(ended_at) from entra_sync.fleet_freezes), '-infinity')) as held,
+      (select count(distinct h.entra_tenant_id) from entra_sync.holds h
+        where h.created_at > now() - interval '1 hour' and h.reason <> 'fleet_frozen'
+          and h.created_at > coalesce((select max(ended_at) from entra_sync.fleet_freezes), '-infinity')
+          and not exists (
+            select from entra_sync.holds w join entra_sync.hold_items x using (hold_id)
+            join entra_sync.hold_items i on i.hold_id = h.hold_id and i.key = x.key
+            where w.entra_tenant_id = h.entra_tenant_id and w.kind = h.kind and w.reason = 'fleet_frozen'
+              and w.status = 'withdrawn' and w.closed_at > now() - interval '1 hour')) as held,
       (select count(*) from entra_sync.entra_tenants where gone_at is null) as tenants`.execute(db)
   return rows[0] ?? { held: 0, tenants: 0 }
 }

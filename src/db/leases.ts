@@ -60,21 +60,31 @@ export async function renewLease(
   db: Kysely<Database>,
   entraTenantId: string,
   runSeq: number,
+  worker: string,
   leaseMs: number,
 ): Promise<boolean> {
   const { rows } = await sql`
     update sync_leases set expires_at = now() + make_interval(secs => ${leaseMs / 1000})
-    where entra_tenant_id = ${entraTenantId} and run_seq = ${runSeq} returning 1`.execute(db)
+    where entra_tenant_id = ${entraTenantId} and run_seq = ${runSeq} and worker = ${worker} returning 1`.execute(
+    db,
+  )
   return rows.length > 0
 }
 
 /**
- * First statement of every transaction of a run: throws `fenced` when another worker has taken the lease.
+ * First statement of every transaction of a run: throws `fenced` when another worker has taken the lease. The number
+ * alone does not prove it: a database that fails over to a replica that lacked the last seconds gives one twice.
  * FOR KEY SHARE, not SHARE: renewing the lease is no key update, so pages written in parallel cannot starve it.
  */
-export async function proveLease(db: Kysely<Database>, entraTenantId: string, runSeq: number): Promise<void> {
+export async function proveLease(
+  db: Kysely<Database>,
+  entraTenantId: string,
+  runSeq: number,
+  worker: string,
+): Promise<void> {
   const { rows } = await sql`
-    select 1 from sync_leases where entra_tenant_id = ${entraTenantId} and run_seq = ${runSeq} for key share`.execute(
+    select 1 from sync_leases
+    where entra_tenant_id = ${entraTenantId} and run_seq = ${runSeq} and worker = ${worker} for key share`.execute(
     db,
   )
   if (rows.length === 0) {

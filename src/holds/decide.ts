@@ -1,7 +1,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import { audit } from '../db/audit.ts'
 import { raiseTargetsDirty } from '../db/entra-tenants.ts'
-import { readFreeze } from '../db/fleet-freeze.ts'
+import { freezeBeforeRemoving } from '../db/fleet-freeze.ts'
 import { closeHold, holdHash, lockHold, type HoldRow } from '../db/holds.ts'
 import { applyRemovals } from '../db/removals.ts'
 import type { Database } from '../db/tables.ts'
@@ -176,7 +176,7 @@ function changed(hold: HoldRow): EntraSyncError {
 }
 
 async function refuseFrozen(trx: Transaction<Database>): Promise<void> {
-  const freeze = await readFreeze(trx)
+  const freeze = await freezeBeforeRemoving(trx)
   if (freeze === null) return
   throw new EntraSyncError(
     'input',

@@ -4,6 +4,7 @@ const reasons: Record<string, string> = {
   fleet_frozen: 'all removals were frozen',
   empties_collection: 'nothing would be left',
   empties_deployment: 'the deployment would have nobody left',
+  deployment_over_percent: 'a larger share of the deployment, in all tenants together, than HOLD_PERCENT',
   empties_named_group: 'a group that a deployment names would be empty',
   over_percent: 'a larger share than HOLD_PERCENT',
   over_max: 'more than HOLD_MAX',

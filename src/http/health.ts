@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
 import type { FeedBell } from '../db/feed-bell.ts'
@@ -25,11 +26,15 @@ export interface HealthDeps {
   health?: () => Check[]
   /** When this process started, in milliseconds since 1970: what never beat is late only from then on. */
   startedAt?: number
+  /** How long a check may take. */
+  answerMs?: number
 }
 
 const bootedAt = Date.now()
 const longestStallMs = 5000
 const windowMs = 30_000
+/** Probes give up after some seconds, too. */
+const longestCheckMs = 5000
 /** Long enough for a worker to restart and for a lease of a killed one (60 s) to end; red is within two minutes. */
 const unservedSeconds = 100
 /** The tick comes every 5 s; a process that takes its place after a SIGKILL needs up to a minute. */
@@ -72,6 +77,8 @@ export function workerCheck(queue: string, ok: boolean): Check {
 
 /** Readiness by progress. A ping that works while nothing syncs is what an operator must not be told. */
 export async function readiness(deps: HealthDeps): Promise<Check[]> {
+  const check: typeof checkOnce = (name, run) =>
+    inTime(name, checkOnce(name, run), deps.answerMs ?? longestCheckMs)
   const checks = await Promise.all([
     check('schema', () => assertSchema(deps.db)),
     check('freshness', () => freshness(deps)),
@@ -86,9 +93,16 @@ export async function readiness(deps: HealthDeps): Promise<Check[]> {
   return [...checks, ...(deps.health?.() ?? [])]
 }
 
-/** A problem of one customer is no fault of this daemon: red is when most of what should be fresh is not. */
+/**
+ * A problem of one customer is no fault of this daemon: red is when most of what should be fresh is not, or nothing is at
+ * all, whatever the problems are: an app secret that ended is everybody's.
+ */
 async function freshness({ db, syncIntervalMs }: HealthDeps): Promise<Check> {
-  const { scheduled, stale, oldestSeconds } = await readFreshness(db, syncIntervalMs)
+  const { scheduled, stale, allStale, oldestSeconds } = await readFreshness(db, syncIntervalMs)
+  if (allStale > 0) {
+    const told = `none of the ${allStale} Entra tenants that were ever synced is fresh: see entra-sync problems`
+    return { name: 'freshness', ok: false, detail: told }
+  }
   const detail = `${stale.length} of ${scheduled} scheduled Entra tenants without a problem are older than three intervals${
     oldestSeconds === null ? '' : `, the oldest ${oldestSeconds} s`
   }`
@@ -153,11 +167,19 @@ async function targets({ db }: HealthDeps): Promise<Check> {
   return { name: 'targets', ok: (oldestSeconds ?? 0) < unresolvedSeconds, detail }
 }
 
-async function check(name: string, run: () => Promise<void | string | Check>): Promise<Check> {
+async function checkOnce(name: string, run: () => Promise<void | string | Check>): Promise<Check> {
   try {
     const result = await run()
     return typeof result === 'object' ? result : { name, ok: true, detail: result ?? 'ok' }
   } catch (error) {
     return { name, ok: false, detail: describeError(error) }
   }
+}
+
+/** What never answers must not keep the others' answers back, nor those of all who ask later. */
+async function inTime(name: string, running: Promise<Check>, ms: number): Promise<Check> {
+  const over = new AbortController()
+  const late = sleep(ms, { name, ok: false, detail: `no answer within ${ms} ms` }, { signal: over.signal })
+  late.catch(() => {})
+  return Promise.race([running, late]).finally(() => over.abort())
 }

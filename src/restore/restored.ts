@@ -28,11 +28,12 @@ export async function markRestored(
   trx: Transaction<Database>,
   { by, detail = {} }: { by: string; detail?: object },
 ): Promise<Restored> {
-  // Waits for pages that are being written: each proves its lease by this row.
-  await sql`select from sync_leases order by entra_tenant_id for update`.execute(trx)
+  await fenceWorkers(trx)
   await sql`
-    update sync_leases set run_seq = run_seq + ${jump}, expires_at = '-infinity', worker = null, run_id = null,
-      claims_without_page = 0, throttled_until = null`.execute(trx)
+    update sync_leases set expires_at = '-infinity', worker = null, run_id = null, claims_without_page = 0,
+      throttled_until = null`.execute(trx)
+  // Before the requests, as the tick and the ends of runs take them.
+  await sql`select from entra_tenants order by entra_tenant_id for no key update`.execute(trx)
   await sql`
     update sync_runs set finished_at = now(), outcome = 'failed', error_code = 'restored',
       error_message = 'The database was restored from a backup while it ran.' where finished_at is null`.execute(
@@ -64,6 +65,15 @@ export async function markRestored(
   }
   await audit(trx, { actor: by, action: 'restored', detail: { ...detail, ...restored } })
   return restored
+}
+
+/**
+ * Waits for pages that are being written, each of which proves its lease by this row, and fences whoever works: the
+ * number of a lease that was taken in the time that was lost must not be given a second time.
+ */
+export async function fenceWorkers(trx: Transaction<Database>): Promise<void> {
+  await sql`select from sync_leases order by entra_tenant_id for update`.execute(trx)
+  await sql`update sync_leases set run_seq = run_seq + ${jump}`.execute(trx)
 }
 
 /** Numbers of the feed that were given and lost must not be given again. Answers where it goes on. */

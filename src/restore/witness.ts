@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { advisoryLocks } from '../db/advisory-locks.ts'
 import type { Database } from '../db/tables.ts'
 import type { Log } from '../log.ts'
-import { jumpFeed, markRestored, type Restored } from './restored.ts'
+import { fenceWorkers, jumpFeed, markRestored, type Restored } from './restored.ts'
 
 /** What a daemon knows of the database outside of it. */
 const testimony = z.object({
@@ -62,17 +62,13 @@ export function openWitness(
       let result: Found = { what: 'nothing' }
       if (behind) {
         const lostMs = Math.max(0, seen.at.getTime() - row.at.getTime())
-        result =
-          lostMs > failoverMs
-            ? {
-                what: 'restored',
-                lostMs,
-                restored: await markRestored(trx, {
-                  by: 'daemon',
-                  detail: { lostSeconds: Math.round(lostMs / 1000) },
-                }),
-              }
-            : { what: 'rewound', lostMs, feedSeq: await jumpFeed(trx) }
+        if (lostMs > failoverMs) {
+          const detail = { lostSeconds: Math.round(lostMs / 1000) }
+          result = { what: 'restored', lostMs, restored: await markRestored(trx, { by: 'daemon', detail }) }
+        } else {
+          await fenceWorkers(trx)
+          result = { what: 'rewound', lostMs, feedSeq: await jumpFeed(trx) }
+        }
       }
       const next = await sql<{ databaseId: string; beats: number; at: Date }>`
         update restore_witness set beats = greatest(beats, ${behind ? seen.beats : 0}) + 1, beat_at = now()

@@ -93,7 +93,7 @@ export function writeFenced<T>(
 ): Promise<T> {
   return retryingConflicts(() =>
     slice.context.db.transaction().execute(async (trx) => {
-      await proveLease(trx, slice.entraTenantId, slice.runSeq)
+      await proveLease(trx, slice.entraTenantId, slice.runSeq, slice.context.worker)
       return write(trx)
     }),
   )

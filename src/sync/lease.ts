@@ -74,7 +74,7 @@ export function keepLease(
 
   async function renew(): Promise<void> {
     try {
-      if (await renewLease(context.db, entraTenantId, runSeq, context.timings.leaseMs)) return
+      if (await renewLease(context.db, entraTenantId, runSeq, context.worker, context.timings.leaseMs)) return
       clearInterval(timer)
       lost.abort(
         new EntraSyncError('fenced', `The lease of run ${runSeq} was taken over.`, {

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { targetDifferences } from '../targets/model/differences.ts'
 import { startFleet, type Fleet } from './fleet.ts'
+import { settled } from './settled.ts'
 
 /** What may happen, in any order; the cloud changes while workers read it and die. */
 const events = fc.array(
@@ -43,17 +45,25 @@ const events = fc.array(
 describe.each(['redis', 'postgres'] as const)('on %s', (backend) => {
   let fleet: Fleet
   beforeAll(async () => {
-    fleet = await startFleet(backend, 2, { seed: 7, sizes: [120, 40, 25, 15], customers: 3, latencyMs: 10 })
+    fleet = await startFleet(backend, 2, {
+      seed: 7,
+      sizes: [120, 40, 25, 15],
+      customers: 3,
+      latencyMs: 10,
+      deployed: true,
+    })
   })
   afterAll(() => fleet.close())
 
-  test('after any mutations, syncs, throttles and SIGKILLs of workers the tables equal the truth', async () => {
+  test('after any mutations, syncs, throttles and SIGKILLs of workers tables, targets and feed equal the truth', async () => {
     await fc.assert(
       fc.asyncProperty(events, async (list) => {
         for (const event of list) await happen(fleet, event)
         fleet.cloud.faults.clear()
         await fleet.settle()
+        await settled(fleet.database.db)
         expect(await fleet.differences()).toEqual([])
+        expect(await targetDifferences(fleet.database.db)).toEqual([])
       }),
       // A shrink would run against the state its failure left: the sequence itself is what helps.
       { numRuns: 6, endOnFailure: true },

@@ -67,7 +67,9 @@ async function cycles(parts: Parts, seed: number, mutations: number): Promise<De
   const { directory, id } = tenant
   const random = seededRandom(seed)
   await db.insertInto('entra_tenants').values({ entra_tenant_id: id }).execute()
-  const watch = watchTargets(db, await deployTo(db, tenant))
+  // The same for the whole run: what has been told once is not late any more.
+  const lateMs = seed % 3 === 0 ? 0 : between(random, 1, longestLateMs)
+  const watch = watchTargets(db, await deployTo(db, tenant), { late: lateMs > 0 })
   const run: DeltaRun = { mutations: 0, cycles: 0, removals: 0 }
 
   /** One poll, or a sweep, and what follows of it for the targets. */
@@ -85,7 +87,7 @@ async function cycles(parts: Parts, seed: number, mutations: number): Promise<De
   }
 
   async function settle(): Promise<void> {
-    await sleep(longestLateMs)
+    await sleep(lateMs)
     cloud.faults.knobs(id, { lateMs: 0, expiredDeltaToken: null, expiredPageToken: false })
     await poll()
     await poll()
@@ -99,9 +101,15 @@ async function cycles(parts: Parts, seed: number, mutations: number): Promise<De
   while (run.mutations < mutations) {
     run.cycles += 1
     const batch = between(random, 5, 90)
-    mutate(tenant, batch, random)
+    // What is late is cut off anywhere, so that each moment counts; else only what a round may find.
+    if (lateMs === 0) mutate(tenant, batch, random)
+    else
+      for (let count = 0; count < batch; count++) {
+        mutate(tenant, 1, random)
+        watch.look(directory.truth())
+      }
     run.mutations += batch
-    misbehave(cloud, id, random)
+    misbehave(cloud, id, random, lateMs)
     await poll()
     if (run.cycles % 8 === 0 || run.mutations >= mutations) await settle()
     cloud.faults.clear()
@@ -110,7 +118,7 @@ async function cycles(parts: Parts, seed: number, mutations: number): Promise<De
 }
 
 /** All of it at once, each as bad as luck has it. */
-function misbehave({ faults, issuer }: Cloud, tenantId: string, random: Random): void {
+function misbehave({ faults, issuer }: Cloud, tenantId: string, random: Random, lateMs: number): void {
   faults.knobs(tenantId, {
     replays: random(),
     duplicates: random() * 0.6,
@@ -118,7 +126,7 @@ function misbehave({ faults, issuer }: Cloud, tenantId: string, random: Random):
     splitMembers: between(random, 1, 12),
     emptyPages: random() * 0.5,
     pageSize: between(random, 3, 60),
-    lateMs: random() < 0.4 ? between(random, 1, longestLateMs) : 0,
+    lateMs,
   })
   if (random() < 0.15) faults.knobs(tenantId, { expiredDeltaToken: random() < 0.5 ? 410 : 400 }, 1)
   if (random() < 0.15) faults.knobs(tenantId, { expiredPageToken: true }, 1)

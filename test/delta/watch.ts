@@ -9,7 +9,7 @@ import { wantedOf, type Wanted } from './wanted.ts'
  * truth, since they were given, at no moment that Graph could tell of had stopped wanting to have them.
  */
 export interface Watch {
-  /** What the directory is now; to be called before each read of it. */
+  /** What the directory is now; to be called whenever a read of it may find it so. */
   look(truth: Truth): void
   /** Reads what is new in the feed; answers the removals that nothing in the truth accounts for. */
   wrongRemovals(): Promise<string[]>
@@ -19,13 +19,17 @@ export interface Watch {
   removals: number
 }
 
-/** Begins a watch over one Entra tenant's targets, before its first sync. */
-export function watchTargets(db: Kysely<Database>, estate: Estate): Watch {
+/**
+ * Begins a watch over one Entra tenant's targets, before its first sync. Where Graph tells changes `late`, a round shows
+ * one group as it is and another as it was: somebody who went from one to the other may be in neither for a while, and
+ * no reader can know better. There a removal is wrong when one and the same reason has held all the time.
+ */
+export function watchTargets(db: Kysely<Database>, estate: Estate, { late }: { late: boolean }): Watch {
   let looks = 0
   let wanted: Wanted = new Map()
   let seq = 0
-  /** The look since which each is wanted, of those that are. */
-  let since = new Map<string, number>()
+  /** The look since which each is wanted, of those that are, by reason. */
+  let since = new Map<string, Map<string, number>>()
   const assigned = new Map<string, number>()
 
   const self: Watch = {
@@ -33,13 +37,15 @@ export function watchTargets(db: Kysely<Database>, estate: Estate): Watch {
     look(truth) {
       looks += 1
       wanted = wantedOf(truth, estate)
-      const now = new Map<string, number>()
+      const now: typeof since = new Map()
       for (const [item, { objects, kept }] of wanted) {
-        for (const object of objects) {
+        for (const [object, reasons] of objects) {
           const key = `${object} ${item}`
           const before = since.get(key)
-          // A group that is gone gives nothing new.
-          if (before !== undefined || !kept) now.set(key, before ?? looks)
+          // A group that is gone gives nothing new, and takes nothing; where it is told late, that it is gone may be
+          // read after what has happened to its members since.
+          if (kept && !late && before !== undefined) now.set(key, before)
+          if (!kept) now.set(key, sinceWhen(before, late ? reasons : ['any'], looks))
         }
       }
       since = now
@@ -56,9 +62,9 @@ export function watchTargets(db: Kysely<Database>, estate: Estate): Watch {
         if (change.change !== 'unassigned') continue
         self.removals += 1
         const given = assigned.get(change.key)
-        const wantedSince = since.get(change.key)
+        const wantedSince = Math.min(...(since.get(change.key)?.values() ?? []))
         if (given === undefined) wrong.push(`${change.seq}: ${change.key} was never given`)
-        else if (wantedSince !== undefined && wantedSince <= given)
+        else if (wantedSince <= given)
           wrong.push(
             `${change.seq}: ${change.key}, given at look ${given}, is wanted since look ${wantedSince}`,
           )
@@ -79,10 +85,21 @@ export function watchTargets(db: Kysely<Database>, estate: Estate): Watch {
           .map((object) => `${object} ${item}: too many`)
         const missing = kept
           ? []
-          : [...objects].filter((object) => !stands.has(object)).map((object) => `${object} ${item}: missing`)
+          : [...objects.keys()]
+              .filter((object) => !stands.has(object))
+              .map((object) => `${object} ${item}: missing`)
         return [...tooMany, ...missing]
       })
     },
   }
   return self
+}
+
+/** The looks since which each of the reasons has held. */
+function sinceWhen(
+  before: ReadonlyMap<string, number> | undefined,
+  reasons: readonly string[],
+  look: number,
+): Map<string, number> {
+  return new Map(reasons.map((reason) => [reason, before?.get(reason) ?? look]))
 }

@@ -174,7 +174,7 @@ const timings = {
     tokenMs: 1500,
     certificateRetryMs: 50,
   },
-  database: { silentMs: 5000 },
+  database: { lookMs: 500, hungMs: 3000 },
   queue: { answerMs: 4000 },
   worker: quickWorker,
   scheduler: { tickMs: 200, assertMs: 200, healAfterMs: 500 },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql, type Kysely } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { holdHash } from '../../src/db/holds.ts'
@@ -306,3 +307,74 @@ test.each([
     code,
   })
 })
+
+test('an approval that waits for a thaw lets nothing pass while the fleet is frozen, and is used when that ends', async () => {
+  await sql`delete from group_members`.execute(db)
+  await resolve()
+  const hold = await onlyHold()
+  await sql`update entra_tenants set gone_at = now()`.execute(db)
+  await approveHold(context, { holdId: hold.holdId, hash: hold.hash, by: 'anna' })
+  await freezeFleet(db, { by: 'otto', reason: 'stop everything' })
+  await sql`update entra_tenants set gone_at = null`.execute(db)
+  expect(await resolve()).toMatchObject({ unassigned: 0, held: 40 })
+  expect(await targets()).toBe(90)
+  expect(await unfreezeFleet(context, 'otto')).toMatchObject({ unassigned: 40 })
+  expect(await targets()).toBe(50)
+  expect(await listHolds(db)).toEqual([])
+})
+
+test('what an unfreeze holds on is not new: it does not freeze the fleet again', async () => {
+  const others = numbers(4, 2)
+  for (const other of others) {
+    const id = guid(other, 99)
+    await db.insertInto('entra_tenants').values({ entra_tenant_id: id }).execute()
+    await sql`insert into persons (entra_tenant_id, object_id, user_principal_name)
+      select ${id}, gen_random_uuid(), n || '@t.example' from generate_series(1, 20) n`.execute(db)
+  }
+  await freezeFleet(db, { by: 'anna', reason: 'night' })
+  for (const other of others) {
+    const id = guid(other, 99)
+    await sql`with hold as (
+        insert into holds (entra_tenant_id, kind, reason, size, of_total) values (${id}, 'person', 'fleet_frozen', 9, 20) returning hold_id)
+      insert into hold_items (hold_id, entra_tenant_id, kind, key)
+      select hold_id, ${id}, 'person', array[object_id] from hold,
+        (select object_id from persons where entra_tenant_id = ${id} limit 9) p`.execute(db)
+  }
+  script.round('users', [removed(guid(1, 1))])
+  expect(await sync()).toMatchObject({ outcome: 'held' })
+  expect(await unfreezeFleet(context, 'anna')).toMatchObject({ sets: 5, held: 4, removed: 1 })
+  script.round('users', [removed(guid(2, 1))])
+  expect(await sync()).toMatchObject({ outcome: 'succeeded', summary: { users: { removed: 1 } } })
+  expect(await db.selectFrom('fleet_freezes').select('ended_by').execute()).toEqual([{ ended_by: 'anna' }])
+})
+
+test('a freeze is not settled while an approval that came before it is still removing', async () => {
+  const hold = await sixLeave()
+  const blocker = await db.startTransaction().execute()
+  await sql`select from persons where object_id = ${guid(1, 1)} for update`.execute(blocker)
+  const approving = approveHold(context, { holdId: hold.holdId, hash: hold.hash, by: 'anna' })
+  await waiting(1)
+  const freeze: { settled?: boolean } = {}
+  const freezing = freezeFleet(db, { by: 'otto', reason: 'stop everything' }).then((done) =>
+    Object.assign(freeze, done),
+  )
+  while (freeze.settled === undefined && (await locksWaitedFor()) < 2) await sleep(20)
+  const early = freeze.settled
+  await blocker.commit().execute()
+  expect(early).toBeUndefined()
+  expect(await approving).toMatchObject({ applied: 6 })
+  await freezing
+  expect(freeze.settled).toBe(true)
+  expect(await targets()).toBe(78)
+})
+
+async function locksWaitedFor(): Promise<number> {
+  const { rows } = await sql<{ n: number }>`
+    select count(*)::int as n from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`.execute(db)
+  return rows[0]?.n ?? 0
+}
+
+async function waiting(locks: number): Promise<void> {
+  while ((await locksWaitedFor()) < locks) await sleep(20)
+}

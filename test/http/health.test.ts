@@ -1,8 +1,10 @@
 import { request } from 'node:http'
 import { sql, type Kysely } from 'kysely'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/tables.ts'
 import { liveness, watchEventLoop, workerCheck, type Check } from '../../src/http/health.ts'
+import { halfOpenWay } from '../harness/half-open.ts'
 import { operatorToken, startTestHttp } from './start.ts'
 
 async function ready(url: string): Promise<{ status: number; red: string[] }> {
@@ -50,6 +52,22 @@ describe('/readyz', () => {
     await sql`insert into entra_sync.problem_silences (code, created_by) values ('consent_missing', 'test')`.execute(
       database.db,
     )
+    expect(await ready(url)).toEqual({ status: 200, red: [] })
+  })
+
+  test('red when nothing at all is fresh any more, though each Entra tenant has its problem: an app secret that ended is all of theirs', async () => {
+    const { url, database } = await startTestHttp()
+    const all = await addTenants(database.db, 3, '3 days')
+    for (const id of all)
+      await sql`insert into entra_sync.problems (entra_tenant_id, code, message, remedy, who_acts)
+        values (${id}, 'app_secret_expired', 'm', 'r', 'operator')`.execute(database.db)
+    expect(await ready(url)).toEqual({ status: 503, red: ['freshness'] })
+    await sql`update entra_sync.entra_tenants set last_synced_at = now() where entra_tenant_id = ${all[0]}`.execute(
+      database.db,
+    )
+    expect(await ready(url)).toEqual({ status: 200, red: [] })
+    // Those that wait for their first consent are no fault.
+    await sql`update entra_sync.entra_tenants set last_synced_at = null`.execute(database.db)
     expect(await ready(url)).toEqual({ status: 200, red: [] })
   })
 
@@ -102,6 +120,25 @@ describe('/readyz', () => {
     const live = await fetch(`${wedged.url}/livez`)
     expect(live.status).toBe(503)
     expect(await live.text()).toContain('restart this process')
+  })
+
+  test('answers though Postgres does not: red, and which, to everybody who asks', async () => {
+    const { database } = await startTestHttp()
+    const way = await halfOpenWay(database.url)
+    const db = openDatabase(way.url, { max: 4 })
+    onTestFinished(async () => {
+      await way.close()
+      await db.destroy()
+    })
+    const { url } = await startTestHttp({ db, answerMs: 300 })
+    expect((await ready(url)).status).toBe(200)
+    way.silence(true)
+    for (let n = 0; n < 2; n++)
+      expect(await ready(url)).toEqual({
+        status: 503,
+        red: ['schema', 'freshness', 'scheduler', 'workers', 'targets'],
+      })
+    expect((await fetch(`${url}/livez`)).status).toBe(200)
   })
 
   test('red with a schema that this version does not know, and with what the process says of itself', async () => {

@@ -58,6 +58,7 @@ test('of 300 Entra tenants one fails in each of twelve ways: the others are as f
   const ill = Object.keys(ways).map((_, index) => engine.tenants[20 * (index + 1)] ?? '')
   const healthy = engine.tenants.filter((id) => !ill.includes(id))
   await engine.startWorkers(1, { concurrency: 16 })
+  await engine.startWorkers(1, { queue: 'control' })
   await round(engine, engine.tenants, engine.tenants)
 
   for (const [index, { fault, knobs }] of Object.values(ways).entries()) {
@@ -106,22 +107,35 @@ test('of 300 Entra tenants one fails in each of twelve ways: the others are as f
   await sql`update entra_tenants set next_sync_at = now() where entra_tenant_id = any (${ill}::uuid[])`.execute(
     db,
   )
+  const unwell = async () => {
+    const { rows: left } = await sql<{ id: string; why: string }>`
+      select e.entra_tenant_id as id, concat_ws(' ', s.state, e.consecutive_failures, r.outcome, r.error_code,
+        (select string_agg(p.code, ',') from problems p where p.entra_tenant_id = e.entra_tenant_id and p.closed_at is null)) as why
+      from entra_tenants e join tenant_status s using (entra_tenant_id)
+      left join lateral (select * from sync_runs x where x.entra_tenant_id = e.entra_tenant_id and x.finished_at is not null
+        order by x.started_at desc limit 1) r on true
+      where e.entra_tenant_id = any (${ill}::uuid[]) and not (e.consecutive_failures = 0 and r.outcome in ('succeeded', 'held')
+        and not exists (select from problems p where p.entra_tenant_id = e.entra_tenant_id and p.closed_at is null))`.execute(
+      db,
+    )
+    return left.map(({ id, why }) => `${Object.keys(ways)[ill.indexOf(id)]}: ${why}`)
+  }
   await until(
     'all to be well',
     async () => {
-      await sql`update entra_tenants set next_sync_at = now() where entra_tenant_id = any (${ill}::uuid[]) and consecutive_failures > 0`.execute(
+      // Its own time comes by the back-off, after minutes.
+      await sql`update entra_tenants set next_sync_at = now()
+        where entra_tenant_id = any (${ill}::uuid[]) and consecutive_failures > 0`.execute(db)
+      await sql`update consents set next_proof_at = now() where entra_tenant_id = any (${ill}::uuid[]) and status <> 'granted'`.execute(
         db,
       )
       await engine.tick()
-      const { rows: well } = await sql<{ n: number }>`
-        select count(*)::int as n from entra_tenants e where entra_tenant_id = any (${ill}::uuid[]) and consecutive_failures = 0
-          and not exists (select from problems p where p.entra_tenant_id = e.entra_tenant_id and p.closed_at is null)
-          and (select outcome from sync_runs r where r.entra_tenant_id = e.entra_tenant_id and finished_at is not null
-            order by started_at desc limit 1) in ('succeeded', 'held')`.execute(db)
-      return well[0]?.n === ill.length
+      return (await unwell()).length === 0
     },
     120_000,
-  )
+  ).catch(async (error: unknown) => {
+    throw new Error(`not well: ${(await unwell()).join('; ')}`, { cause: error })
+  })
   expect(
     await compareCloud(db, engine.cloud.controlUrl, engine.cloud.tenants, { devices: false, sources: false }),
   ).toEqual([])

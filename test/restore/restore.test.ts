@@ -11,6 +11,7 @@ import { createLog } from '../../src/log.ts'
 import { restoredBy } from '../../src/restore/restored.ts'
 import { openWitness } from '../../src/restore/witness.ts'
 import type { TargetContext } from '../../src/targets/context.ts'
+import { requestSync } from '../../src/sync/requests.ts'
 import { resolveTargets } from '../../src/targets/resolve.ts'
 import { runCommand } from '../cli/run-command.ts'
 import { startFleet } from '../crash/fleet.ts'
@@ -155,6 +156,27 @@ describe('a restored database', () => {
     expect(await sync()).toMatchObject({ outcome: 'held', summary: { users: { held: 10 } } })
   })
 
+  test('is told while a tick takes what is due: neither waits for the other in a circle', async () => {
+    const tick = await db.startTransaction().execute()
+    await sql`select from entra_tenants for no key update`.execute(tick)
+    const telling = restoredBy(db, 'anna')
+    while (
+      (
+        await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
+          db,
+        )
+      ).rows.length === 0
+    )
+      await sleep(20)
+    const asked = requestSync(tick, { entraTenantId: entra, requestedBy: 'schedule', priority: 20 }).then(
+      () => tick.commit().execute(),
+    )
+    expect(await Promise.allSettled([asked, telling])).toMatchObject([
+      { status: 'fulfilled' },
+      { status: 'fulfilled' },
+    ])
+  })
+
   test('the command says what happens now', async () => {
     const { code, stdout } = await runCommand(['restored'], { DATABASE_URL: database.url })
     expect(code).toBe(0)
@@ -209,7 +231,12 @@ describe('the witness', () => {
     const { db, witness, rewind } = await witnessed()
     for (let n = 0; n < 3; n++) await witness.beat()
     await rewind(2, '30 seconds')
+    const seq = async () =>
+      (await sql<{ seq: number }>`select run_seq as seq from sync_leases`.execute(db)).rows[0]?.seq
+    await sql`insert into sync_leases (entra_tenant_id, run_seq) values (${entra}, 7)`.execute(db)
     expect(await witness.beat()).toMatchObject({ what: 'rewound' })
+    // The next worker must not get the number that one has who took the lease in the seconds that were lost.
+    expect(await seq()).toBeGreaterThan(1_000_000)
     expect(await db.selectFrom('entra_tenants').select('restored_at').execute()).toEqual([
       { restored_at: null },
     ])

@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Database } from '../../src/db/tables.ts'
+import { claim } from '../../src/sync/lease.ts'
 import { requestSync } from '../../src/sync/requests.ts'
 import { runSync } from '../../src/sync/run.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
@@ -116,6 +117,22 @@ test('a worker that lost its lease writes nothing more; its successor goes on in
   expect(await db.selectFrom('sync_runs').select('outcome').execute()).toEqual([{ outcome: 'succeeded' }])
   const lease = await db.selectFrom('sync_leases').selectAll().executeTakeFirstOrThrow()
   expect(lease).toMatchObject({ run_seq: 2, run_id: null })
+})
+
+test('of two workers to whom a failover gave one number, the first one is fenced', async () => {
+  const second = scriptedContext(db, script, { worker: 'worker-2' })
+  script.round('users', [user(1)], {
+    before: async () => {
+      await sql`update sync_leases set run_seq = run_seq - 1, worker = null, run_id = null, expires_at = '-infinity'`.execute(
+        db,
+      )
+      await sql`update sync_requests set serving_seq = null`.execute(db)
+      expect(await claim(second, tenant)).toMatchObject({ status: 'claimed', runSeq: 1 })
+    },
+    value: [user(2)],
+  })
+  expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({ status: 'fenced' })
+  expect(await persons()).toBe(1)
 })
 
 test('a slice yields at a page boundary, and slices together read each page once', async () => {

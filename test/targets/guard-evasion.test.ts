@@ -115,8 +115,10 @@ test.each<[string, () => Promise<unknown>]>([
   [
     'the tenant is unlinked',
     async () => {
-      await sql`delete from tenant_links`.execute(world.db)
-      await sql`select assign_tenants(${contoso.entraTenantId}::uuid)`.execute(world.db)
+      await world.db.transaction().execute(async (trx) => {
+        await sql`delete from tenant_links`.execute(trx)
+        await sql`select assign_tenants(${contoso.entraTenantId}::uuid)`.execute(trx)
+      })
       return resolve()
     },
   ],
@@ -146,6 +148,92 @@ test('a drained group that nobody has resolved yet is held, though an operator c
     },
   })
   expect(await given('AutoCAD')).toBe(60)
+})
+
+/** Links another tenant to a domain of Contoso's, as the command does: persons are assigned in its transaction. */
+async function linkDomain(domain: string): Promise<string> {
+  const child = await tenantOf(world, 'West', contoso)
+  await world.db.transaction().execute(async (trx) => {
+    await sql`delete from tenant_links where tenant_id = ${child.tenantId}`.execute(trx)
+    await sql`insert into tenant_links values (${child.tenantId}, ${contoso.entraTenantId}, ${domain})`.execute(
+      trx,
+    )
+    await sql`select assign_tenants(${contoso.entraTenantId}::uuid)`.execute(trx)
+  })
+  return child.tenantId
+}
+
+const held = async () =>
+  (await sql<{ n: number }>`select count(*)::int as n from hold_items`.execute(world.db)).rows[0]?.n
+
+test.each<[string, () => Promise<unknown>]>([
+  ['before', drain],
+  ['after', async () => undefined],
+])('a group drained just %s a link is held: the link has no part in it', async (_, before) => {
+  await before()
+  await linkDomain('west.example')
+  await drain()
+  expect(await resolve()).toMatchObject({ unassigned: 0, held: 40 })
+  expect(await given('AutoCAD')).toBe(60)
+})
+
+test('whom a link moves is moved, however many are held beside them', async () => {
+  const west = everybody.slice(100).map(({ personId }) => personId)
+  await sql`update persons set user_principal_name = split_part(user_principal_name, '@', 1) || '@west.example'
+    where person_id = any (${west}::uuid[])`.execute(world.db)
+  await resolve()
+  await drain()
+  const child = await linkDomain('west.example')
+  expect(await resolve()).toMatchObject({ held: 40 })
+  expect(await given('AutoCAD')).toBe(60)
+  const { rows } =
+    await sql`select count(*)::int as n from deployment_targets where tenant_id = ${child}`.execute(world.db)
+  expect(rows).toEqual([{ n: 100 }])
+})
+
+test('what a frozen tenant loses while an operator changes the deployment is held at the thaw, the change is not', async () => {
+  await sql`update deployments set version = 'exact 1'`.execute(world.db)
+  await resolve()
+  await sql`update entra_tenants set gone_at = now()`.execute(world.db)
+  await changeDeliberately(world.context, {
+    trigger: 'test',
+    keep: true,
+    write: async (trx) => {
+      await sql`update deployments set version = 'any' where name = 'AutoCAD'`.execute(trx)
+    },
+  })
+  await drain()
+  await sql`update entra_tenants set gone_at = null`.execute(world.db)
+  expect(await resolve()).toMatchObject({ unassigned: 0, changed: 20, held: 40 })
+  expect(await given('AutoCAD')).toBe(60)
+})
+
+test('an app entitlement that a file lacks is for the guard, though the same file has a new one', async () => {
+  const plan = '00000000-0000-4000-8000-0000000000aa'
+  const sku = '00000000-0000-4000-8000-0000000000bb'
+  await sql`insert into app_entitlements (entitlement, product_name, source) values ('cad', 'CAD', 'configuration')`.execute(
+    world.db,
+  )
+  await sql`insert into app_entitlement_plans (entitlement, service_plan_id, service_plan_name, source) values ('cad', ${plan}, 'CAD', 'configuration')`.execute(
+    world.db,
+  )
+  await sql`insert into subscribed_skus (entra_tenant_id, sku_id, sku_part_number, capability_status)
+    values (${contoso.entraTenantId}, ${sku}, 'CAD', 'Enabled')`.execute(world.db)
+  await sql`insert into sku_service_plans (entra_tenant_id, sku_id, service_plan_id, service_plan_name, provisioning_status)
+    values (${contoso.entraTenantId}, ${sku}, ${plan}, 'CAD', 'Success')`.execute(world.db)
+  await sql`insert into person_licenses (entra_tenant_id, object_id, sku_id)
+    select entra_tenant_id, object_id, ${sku}::uuid from persons limit 50`.execute(world.db)
+  await resolve()
+  await deploy('Revit', 'app_entitlement', { entitlement: 'cad' })
+  expect(await resolve()).toMatchObject({ assigned: 50 })
+  await world.db.transaction().execute(async (trx) => {
+    await sql`delete from app_entitlement_plans where service_plan_id = ${plan}`.execute(trx)
+    await sql`insert into app_entitlements (entitlement, product_name, source) values ('bim', 'BIM', 'configuration')`.execute(
+      trx,
+    )
+  })
+  expect(await resolve()).toMatchObject({ unassigned: 0, held: 50 })
+  expect(await held()).toBe(50)
 })
 
 test('readers see a resolution whole or not at all', async () => {

@@ -117,6 +117,40 @@ test('an approved hold is applied, once; a rejected one stays as it is and is no
   expect(await resolve()).toEqual({ assigned: 0, changed: 0, unassigned: 30, held: 0 })
 })
 
+test('what was rejected and was wanted again since is judged anew when it leaves again', async () => {
+  await leave(platform, 31, 60)
+  await resolve()
+  await sql`update holds set status = 'rejected', closed_at = now(), closed_by = 'anna'`.execute(db)
+  await join(platform, 31, 60)
+  expect(await resolve()).toEqual({ assigned: 0, changed: 0, unassigned: 0, held: 0 })
+  expect(await db.selectFrom('holds').select(['status', 'size', 'closed_by']).execute()).toEqual([
+    { status: 'rejected', size: 0, closed_by: 'anna' },
+  ])
+  await leave(platform, 31, 33)
+  expect(await resolve()).toEqual({ assigned: 0, changed: 0, unassigned: 3, held: 0 })
+  await leave(platform, 34, 60)
+  expect(await resolve()).toMatchObject({ unassigned: 0, held: 27 })
+  expect(await openHolds()).toMatchObject([{ size: 27 }])
+})
+
+test('targets that are held are wanted no more when an excluded group is gone, since nobody new gets the deployment then', async () => {
+  const contractors = '00000004-0000-4000-8000-000000000003'
+  await sql`insert into groups (entra_tenant_id, object_id, display_name, kind) values (${entra}, ${contractors}, 'Contractors', 'security')`.execute(
+    db,
+  )
+  await sql`update deployments set excludes = jsonb_build_array(jsonb_build_object('type', 'group', 'group_id', ${contractors}::text)) where name = 'AutoCAD'`.execute(
+    db,
+  )
+  await resolve()
+  await join(engineering, 101, 200)
+  expect(await resolve()).toMatchObject({ assigned: 0, held: 100 })
+  await sql`update groups set deleted_at = now() where object_id = ${contractors}`.execute(db)
+  expect(await resolve()).toEqual({ assigned: 0, changed: 0, unassigned: 0, held: 0 })
+  expect(await openHolds()).toEqual([])
+  await sql`update groups set deleted_at = null where object_id = ${contractors}`.execute(db)
+  expect(await resolve()).toMatchObject({ assigned: 0, unassigned: 0, held: 100 })
+})
+
 test('a few who leave are believed; a drip over the day is not', async () => {
   await leave(engineering, 1, 3)
   expect(await resolve()).toMatchObject({ unassigned: 3, held: 0 })

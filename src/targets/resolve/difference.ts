@@ -1,4 +1,4 @@
-import { sql, type Transaction } from 'kysely'
+import { sql, type RawBuilder, type Transaction } from 'kysely'
 import type { Database } from '../../db/tables.ts'
 import { analyze } from './tables.ts'
 
@@ -25,8 +25,17 @@ const current = sql`came as (
       select t.*, c.decided_in from came c join deployment_targets t using (subject_id, item_id)
     )`
 
-/** What operators changed. Hashed once: asked of each change anew it would be a scan for each of millions. */
-const chosen = sql`select d.family_id, d.id from resolving_dirt d where d.deliberate and d.id is not null`
+/** The deployment before or after is one of these; each hashed once: asked of each change anew it would be a scan for each of millions. */
+const isAmong = (deployments: RawBuilder<unknown>) =>
+  sql`(coalesce((f.family_id, n.deployment_before) in (${deployments}), false)
+        or coalesce((f.family_id, n.deployment_id) in (${deployments}), false))`
+
+const isChosen = isAmong(sql`
+          select d.family_id, d.id from resolving_dirt d where d.deliberate and d.id is not null`)
+
+/** Something else than the operator's act made dirty what changes here: the guard looks at it. */
+const isDoubted = sql`(n.subject in (select subject_id from resolving_doubts) or ${isAmong(sql`
+          select d.family_id, d.id from resolving_dirt d where d.doubted and d.kind = 'deployment'`)})`
 
 /**
  * A link, a parent or a flag makes all of a family deliberate; what was held before, and the act has no part in, it does
@@ -92,8 +101,9 @@ export async function findChanges(trx: Transaction<Database>): Promise<void> {
         else '{"by": "gone"}'
       end,
       n.before, n.after, n.tenant_before, n.deployment_before, n.deployment_id,
-      f.deliberate and (f.first or not ${isHeldBefore}) or coalesce((f.family_id, n.deployment_before) in (${chosen}), false)
-        or coalesce((f.family_id, n.deployment_id) in (${chosen}), false)
+      f.exempt or f.deliberate and not ${isDoubted} and not ${isHeldBefore}
+        -- What stays with the deployment that was changed is changed by that alone.
+        or ${isChosen} and (n.deployment_before is not distinct from n.deployment_id or not ${isDoubted})
     from named n join resolving_families f on f.family_id = n.decided_in`.execute(trx)
   await analyze(trx, 'resolving_changes')
 }

@@ -4,7 +4,8 @@ import { readGuards } from '../../db/hold-limits.ts'
 import type { Database } from '../../db/tables.ts'
 import { judgeSize, type ChangeSet, type GuardSettings } from '../../guard.ts'
 
-export type TargetHoldReason = 'fleet_frozen' | 'empties_deployment' | 'over_percent' | 'over_max'
+export type TargetHoldReason =
+  'fleet_frozen' | 'empties_deployment' | 'over_percent' | 'over_max' | 'deployment_over_percent'
 type Direction = 'assign' | 'unassign'
 
 /** What would change for a tenant, or for one deployment in it, in one direction. */
@@ -43,7 +44,8 @@ export async function holdChanges(
   trx: Transaction<Database>,
   facts: { guard: GuardSettings; runId: string },
 ): Promise<void> {
-  await useApprovals(trx)
+  // What was approved before a freeze waits for the end of it.
+  if ((await hasApprovals(trx)) && !(await isFleetFrozenNow(trx))) await useApprovals(trx)
   await keepHeld(trx)
   const guards = await readGuards(trx, facts.guard)
   const smallest = Math.min(facts.guard.holdMin, ...[...guards.values()].map(({ holdMin }) => holdMin))
@@ -51,25 +53,33 @@ export async function holdChanges(
   for (const set of await judgedSets(trx, frozen ? 0 : smallest)) {
     const settings = guards.get(set.entraTenantId ?? '') ?? facts.guard
     const reason = judgeTargets(set, settings, frozen)
-    if (reason !== null) await hold(trx, set, reason, facts.runId)
+    if (reason !== null) await holdSet(trx, set, reason, facts.runId)
   }
 }
 
-/** Withdraws from open holds what is not wanted so any more, and keeps back what they name. */
+/**
+ * Withdraws from open holds what is not wanted so any more, and keeps back what they name. Rejected ones forget it, too:
+ * a decision is of what was shown, and not of what happens to the same subject weeks later.
+ */
 async function keepHeld(trx: Transaction<Database>): Promise<void> {
   await sql`
     with dropped as (
       delete from hold_items h using holds o, tenant_families f, resolving_families r
-      where o.hold_id = h.hold_id and o.kind = 'target' and o.status = 'open' and f.tenant_id = o.tenant_id
+      where o.hold_id = h.hold_id and o.kind = 'target' and o.status in ('open', 'rejected') and f.tenant_id = o.tenant_id
         and r.family_id = f.family_id
         and (r.whole or h.key[1] in (select subject_id from resolving_scope)
-          or exists (select from resolving_items i where i.family_id = r.family_id and i.item_id = h.key[2]))
+          or exists (select from resolving_items i where i.family_id = r.family_id and i.item_id = h.key[2])
+          -- A named group is gone: nobody new gets the deployment, whoever was not looked at either.
+          or exists (select from resolving_deployments d where d.tenant_id = o.tenant_id and d.kept
+              and d.deployment_id = (h.wanted ->> 'deployment_id')::uuid)
+            and not exists (select from deployment_targets t where t.subject_id = h.key[1] and t.item_id = h.key[2]
+              and t.deployment_id = (h.wanted ->> 'deployment_id')::uuid))
         and not exists (select from resolving_changes c where c.subject_id = h.key[1] and c.item_id = h.key[2]
           and c.change <> 'reworded' and not c.deliberate and c.after is not distinct from h.wanted)
       returning h.hold_id, h.key
     )
-    update holds o set size = o.size - d.items, status = case when o.size > d.items then o.status else 'withdrawn' end,
-      closed_at = case when o.size > d.items then o.closed_at else now() end
+    update holds o set size = o.size - d.items, status = case when o.size = d.items and o.status = 'open' then 'withdrawn' else o.status end,
+      closed_at = case when o.size = d.items and o.status = 'open' then now() else o.closed_at end
     from (select hold_id, count(*) as items from dropped group by hold_id) d where d.hold_id = o.hold_id`.execute(
     trx,
   )
@@ -85,21 +95,33 @@ async function keepHeld(trx: Transaction<Database>): Promise<void> {
 /** Changes that somebody may have to look at, as events: a changed target is one taken and one given. */
 const events = sql`events as (
       select subject_id, tenant_before as tenant_id, deployment_before as deployment_id, 'unassign' as direction
-      from resolving_changes c where change in ('unassigned', 'changed', 'moved') and ${judged()}
+      from resolving_changes c where change in ('unassigned', 'changed', 'moved') and ${isJudged()}
       union all
       select subject_id, tenant_id, deployment_after, 'assign'
-      from resolving_changes c where change in ('assigned', 'changed', 'moved') and ${judged()}
+      from resolving_changes c where change in ('assigned', 'changed', 'moved') and ${isJudged()}
     )`
 
-function judged() {
+/** Neither an operator's act nor held already. */
+export function isJudged() {
   return sql`not c.held and not c.deliberate`
 }
 
 async function hasJudged(trx: Transaction<Database>): Promise<boolean> {
   const { rows } = await sql<{ any: boolean }>`
-    select exists (select from resolving_changes c where c.change <> 'reworded' and ${judged()}) as any`.execute(
+    select exists (select from resolving_changes c where c.change <> 'reworded' and ${isJudged()}) as any`.execute(
     trx,
   )
+  return rows[0]?.any === true
+}
+
+/** Approvals of the last 24 hours that were not used. */
+const unused = sql`tenant_families f, resolving_families r
+      where o.kind = 'target' and o.status = 'approved' and o.applied_at is null
+        and o.closed_at > now() - interval '24 hours' and f.tenant_id = o.tenant_id and r.family_id = f.family_id`
+
+async function hasApprovals(trx: Transaction<Database>): Promise<boolean> {
+  const { rows } = await sql<{ any: boolean }>`
+    select exists (select from holds o, ${unused}) as any`.execute(trx)
   return rows[0]?.any === true
 }
 
@@ -110,9 +132,7 @@ async function hasJudged(trx: Transaction<Database>): Promise<boolean> {
 async function useApprovals(trx: Transaction<Database>): Promise<void> {
   await sql`
     with used as (
-      update holds o set applied_at = now() from tenant_families f, resolving_families r
-      where o.kind = 'target' and o.status = 'approved' and o.applied_at is null
-        and o.closed_at > now() - interval '24 hours' and f.tenant_id = o.tenant_id and r.family_id = f.family_id
+      update holds o set applied_at = now() from ${unused}
       returning o.hold_id
     )
     update resolving_changes c set deliberate = true from hold_items h join used using (hold_id)
@@ -161,9 +181,9 @@ async function judgedSets(trx: Transaction<Database>, holdMin: number): Promise<
 }
 
 /** Makes one hold of a set; what another new hold has taken already stays there. */
-async function hold(
+export async function holdSet(
   trx: Transaction<Database>,
-  set: TargetSet,
+  set: Pick<TargetSet, 'tenantId' | 'deploymentId' | 'direction' | 'total'>,
   reason: TargetHoldReason,
   runId: string,
 ): Promise<void> {
@@ -173,7 +193,7 @@ async function hold(
   await sql`
     with taken as (
       update resolving_changes c set held = true
-      where c.change <> 'reworded' and ${tenant} = ${tenantId} and c.${side} is not null and ${judged()}
+      where c.change <> 'reworded' and ${tenant} = ${tenantId} and c.${side} is not null and ${isJudged()}
         and (${deploymentId}::uuid is null or (c.${side} ->> 'deployment_id')::uuid = ${deploymentId})
       returning c.subject_id, c.item_id, c.after
     ), made as (

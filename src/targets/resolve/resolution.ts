@@ -5,6 +5,7 @@ import type { TargetContext } from '../context.ts'
 import { applyChanges, finish } from './apply.ts'
 import { findDeployments } from './deployments.ts'
 import { countChanges, findChanges, type Counts } from './difference.ts'
+import { holdAcrossTenants } from './fleet-guard.ts'
 import { findGroups } from './groups.ts'
 import { holdChanges } from './guard.ts'
 import { findLicenses } from './licenses.ts'
@@ -40,6 +41,7 @@ export async function resolveFamilies(
   await findWanted(trx)
   await findChanges(trx)
   await holdChanges(trx, { guard: context.guard, runId })
+  await holdAcrossTenants(trx, { guard: context.guard, runId })
   const counts = await countChanges(trx)
   await run.beforeApply?.(trx)
   await applyChanges(trx, runId)

@@ -7,16 +7,18 @@ import type { Database } from '../../db/tables.ts'
  * the steps themselves.
  */
 const tables: Record<string, string> = {
-  // Whose targets are resolved; `whole`: all of them, for else only what the dirt names.
-  resolving_families: `family_id uuid primary key, first boolean not null, whole boolean not null default false,
+  // Whose targets are resolved; `whole`: all of them, for else only what the dirt names; `exempt`: from the guard.
+  resolving_families: `family_id uuid primary key, exempt boolean not null, whole boolean not null default false,
     deliberate boolean not null default false`,
-  resolving_dirt:
-    'family_id uuid not null, kind text not null, id uuid, item_id uuid, deliberate boolean not null',
+  resolving_dirt: `family_id uuid not null, kind text not null, id uuid, item_id uuid, deliberate boolean not null,
+    doubted boolean not null`,
   resolving_tenants: `tenant_id uuid primary key, family_id uuid not null, in_cross_tenant_deployments boolean not null,
     dirty_seq bigint not null`,
   // Subjects of which all items are resolved, and items that are resolved for all subjects of the family.
   resolving_scope: 'subject_id uuid primary key, family_id uuid not null',
   resolving_items: 'family_id uuid not null, item_id uuid not null, primary key (family_id, item_id)',
+  // Subjects that something else has made dirty beside an operator's act: what changes for them need not follow from it.
+  resolving_doubts: 'subject_id uuid primary key',
   // Live persons and computers. `whole`: all items are resolved, for else only those of resolving_items.
   resolving_subjects: `no int not null, kind text not null, subject_id uuid not null, family_id uuid not null,
     tenant_id uuid not null, whole boolean not null, enabled boolean not null, guest boolean not null, department text,
