@@ -175,7 +175,7 @@ const timings = {
     certificateRetryMs: 50,
   },
   database: { lookMs: 500, hungMs: 3000 },
-  queue: { answerMs: 4000 },
+  queue: { answerMs: 8000 },
   worker: quickWorker,
   scheduler: { tickMs: 200, assertMs: 200, healAfterMs: 500 },
   stopMs: 5000,
