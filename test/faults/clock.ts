@@ -1,18 +1,26 @@
-import { vi } from 'vitest'
 import type { Fault } from './fault.ts'
 
 const minute = 60_000
 
-/** The clock of the daemon's machine against that of Postgres. It goes on from where it was put. */
+const RealDate = Date
+
+/** The clock of the daemon's machine against that of Postgres: it goes on from where it was put. */
+function putClock(offsetMs: number): void {
+  globalThis.Date = new Proxy(RealDate, {
+    construct: (date, args, self) =>
+      Reflect.construct(date, args.length === 0 ? [date.now() + offsetMs] : args, self) as object,
+    get: (date, name) => (name === 'now' ? () => date.now() + offsetMs : Reflect.get(date, name)),
+  })
+}
+
 function clock(name: string, offsetMs: number): Fault {
   return {
     number: 54,
     name,
     tells: null,
     reach: 'victim',
-    inject: () =>
-      void vi.useFakeTimers({ toFake: ['Date'], shouldAdvanceTime: true, now: Date.now() + offsetMs }),
-    end: () => void vi.useRealTimers(),
+    inject: () => putClock(offsetMs),
+    end: () => void (globalThis.Date = RealDate),
   }
 }
 
