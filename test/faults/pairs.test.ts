@@ -1,44 +1,10 @@
-import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { catalogue } from './catalogue.ts'
-import { allWell } from './oracle.ts'
-import { suffer } from './suffer.ts'
-import { startWorld, type World } from './world.ts'
+import { randomInt } from 'node:crypto'
+import { describeFaultPairs } from './fault-pairs.ts'
 
-/** Over both backends; many more by the environment. A failure prints its seed, FAULT_SEED replays it. */
-const pairs = Number(process.env['FAULT_PAIRS'] ?? 24)
-const seed = process.env['FAULT_SEED']
+const seed = Number(process.env['FAULT_SEED'] ?? randomInt(1, 1_000_000))
 
-describe.each(['redis', 'postgres'] as const)('two faults at once, with the queue in %s', (backend) => {
-  let world: World
-  beforeAll(async () => void (world = await startWorld(backend)))
-  afterAll(() => world.close())
-
-  const faults = Object.entries(catalogue)
-    .filter(([family]) => backend === 'redis' || family !== 'redis')
-    .flatMap(([, list]) => list)
-  const pair = fc.uniqueArray(fc.constantFrom(...faults), {
-    minLength: 2,
-    maxLength: 2,
-    selector: ({ name }) => name,
-  })
-
-  test(
-    'remove nothing that is there, tell no secret, touch nobody else, and heal',
-    { timeout: pairs * 120_000 },
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(pair, async (both) => {
-          const names = both.map(({ number, name }) => `${number} ${name}`).join(' with ')
-          expect({ names, verdict: await suffer(world, ...both) }).toEqual({ names, verdict: allWell })
-        }),
-        // A shrink would run against what the failure left: the pair itself is what helps.
-        {
-          numRuns: Math.ceil(pairs / 2),
-          endOnFailure: true,
-          ...(seed !== undefined && { seed: Number(seed) }),
-        },
-      )
-    },
-  )
+describeFaultPairs({
+  pairs: Number(process.env['FAULT_PAIRS'] ?? 24),
+  seed,
+  replay: `FAULT_SEED=${seed} npx vitest run test/faults/pairs.test.ts`,
 })

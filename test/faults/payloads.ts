@@ -1,4 +1,3 @@
-import type { Queue } from 'bullmq'
 import { expect } from 'vitest'
 import { until } from '../jobs/support.ts'
 import type { Fault } from './fault.ts'
@@ -91,7 +90,7 @@ export const payloadFaults: Fault[] = [
     reach: 'victim',
     async inject({ app, victim }) {
       const job = { name: 'sync-tenant', data: { entraTenantId: victim.id } }
-      await (app.queues.sync as Queue).addBulk(Array.from({ length: 10 }, () => job))
+      await app.queues.sync.addBulk(Array.from({ length: 10 }, () => job))
     },
     end: () => {},
   },

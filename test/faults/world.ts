@@ -205,7 +205,7 @@ async function settleIn(world: World, partner: TenantHandle): Promise<void> {
 export async function settled(
   world: World,
   mode: 'delta' | 'full' = 'delta',
-  patienceMs = 60_000,
+  patienceMs = 100_000,
 ): Promise<void> {
   let left: string[] = []
   let asked = 0
