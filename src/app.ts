@@ -44,6 +44,7 @@ export interface AppOptions {
     sync?: Partial<SyncTimings>
     graph?: GraphOptions['timings']
     database?: HungTimings
+    queue?: { answerMs?: number }
     worker?: WorkerTimings
     scheduler?: SchedulerTimings & { healAfterMs?: number }
     /** How long running jobs get to come to a page boundary. */
@@ -98,6 +99,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 
     const queues = await openQueues(config.queueUrl ?? databaseUrl, {
       log,
+      ...timings.queue,
       ...(options.queuePrefix !== undefined && { prefix: options.queuePrefix }),
     })
     closers.add('queues', () => queues.close())

@@ -23,6 +23,8 @@ export interface QueuesOptions {
   prefix?: string
   /** Schema of the Postgres backend. */
   schema?: string
+  /** Longest that the Postgres backend may take to answer; milliseconds. */
+  answerMs?: number
 }
 
 /** Schema of the Postgres backend, apart from ours. */
@@ -63,7 +65,7 @@ export interface Queues extends Record<QueueName, Queue> {
  * when it does not. The caller closes them, after the workers.
  */
 export async function openQueues(queueUrl: string, options: QueuesOptions): Promise<Queues> {
-  const { log, prefix = 'bull', schema = queueSchema } = options
+  const { log, prefix = 'bull', schema = queueSchema, answerMs = 60_000 } = options
   const backend = backendOf(queueUrl)
   const address = addressOf(queueUrl)
   await (backend === 'redis' ? checkRedis(queueUrl, log) : preparePostgres(queueUrl, schema, log))
@@ -86,7 +88,7 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
         : // The class's type parameters name its backend; every method we and the dashboard use is the same on both.
           (new Queue(
             name,
-            { connection: postgresConnection(queueUrl, schema, 3), defaultJobOptions: retention },
+            { connection: postgresConnection(queueUrl, schema, answerMs, 3), defaultJobOptions: retention },
             createPostgresBackend,
           ) as unknown as Queue)
     queue.on('error', report(name))
@@ -116,7 +118,10 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
           >(
             name,
             processor,
-            { connection: postgresConnection(queueUrl, schema, Math.min(concurrency + 1, 6)), ...settings },
+            {
+              connection: postgresConnection(queueUrl, schema, answerMs, Math.min(concurrency + 1, 6)),
+              ...settings,
+            },
             createPostgresBackend,
           ) as unknown as JobWorker)
     worker.on('error', report(`${name} worker`))
@@ -142,13 +147,20 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
   }
 }
 
-function postgresConnection(connectionString: string, schema: string, max: number): PostgresPoolConfig {
+/** A connection that a firewall forgot never answers and never ends: without a limit its place in the pool is lost. */
+function postgresConnection(
+  connectionString: string,
+  schema: string,
+  answerMs: number,
+  max: number,
+): PostgresPoolConfig {
   return {
     connectionString,
     schema,
     max,
     application_name: 'entra-sync queue',
     connectionTimeoutMillis: 5000,
+    query_timeout: answerMs,
   }
 }
 

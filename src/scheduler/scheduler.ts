@@ -28,7 +28,8 @@ const housekeepingEveryMs = 60 * 60 * 1000
 /**
  * Keeps BullMQ's job schedulers alive: at start and by a timer, which also covers reconnects. All processes may do so at
  * once: an upsert that changes nothing keeps the next run. One that has stopped producing is made anew; that was
- * seen of BullMQ's schedulers more than once (its issues 3272, 3063, 2988).
+ * seen of BullMQ's schedulers more than once (its issues 3272, 3063, 2988). So is one whose next run lies far ahead, as a
+ * clock that is put back leaves it: nothing would be due for as long as it was put back.
  */
 export async function startScheduler({ queues, log, timings = {} }: SchedulerContext): Promise<Scheduler> {
   const schedules: { name: JobName; every: number; priority: number }[] = [
@@ -48,7 +49,7 @@ export async function startScheduler({ queues, log, timings = {} }: SchedulerCon
     for (const { name, every, priority } of schedules) {
       const scheduler = await control.getJobScheduler(name)
       const overdueMs = Date.now() - (scheduler?.next ?? Date.now())
-      if (overdueMs > 3 * every + 60_000) {
+      if (overdueMs > 3 * every + 60_000 || overdueMs < -every - 60_000) {
         log.warn({ schedule: name, overdueMs }, 'a schedule stood still and is made anew')
         await control.removeJobScheduler(name)
       }

@@ -1,4 +1,3 @@
-import type { Queue } from 'bullmq'
 import { expect } from 'vitest'
 import { until } from '../jobs/support.ts'
 import type { Fault } from './fault.ts'
@@ -91,7 +90,7 @@ export const payloadFaults: Fault[] = [
     reach: 'victim',
     async inject({ app, victim }) {
       const job = { name: 'sync-tenant', data: { entraTenantId: victim.id } }
-      await (app.queues.sync as Queue).addBulk(Array.from({ length: 10 }, () => job))
+      await app.queues.sync.addBulk(Array.from({ length: 10 }, () => job))
     },
     end: () => {},
   },
@@ -101,11 +100,14 @@ export const payloadFaults: Fault[] = [
     tells: null,
     reach: 'victim',
     async inject({ app, victim }) {
-      const [ended] = await until('a job that has ended', async () => {
-        const jobs = await app.queues.sync.getCompleted(0, 0)
-        return jobs.length > 0 && jobs
-      })
-      await app.queues.sync.add('sync-tenant', { entraTenantId: victim.id }, { jobId: ended?.id ?? '' })
+      const add = () =>
+        app.queues.sync.add('sync-tenant', { entraTenantId: victim.id }, { jobId: 'every-night' })
+      await add()
+      await until(
+        'the first one to end',
+        async () => (await app.queues.sync.getJob('every-night'))?.finishedOn,
+      )
+      await add()
     },
     end: () => {},
   },

@@ -3,6 +3,9 @@ import type { Fault } from './fault.ts'
 import { judge, watch, type Verdict } from './oracle.ts'
 import { settled, type World } from './world.ts'
 
+/** A worker that stands still is made anew after half a minute or so, which is healing too. */
+const patienceMs = 100_000
+
 /** Asks for everybody until something is so: what is read once may have been asked too early to meet the fault. */
 async function askingUntil(
   world: World,
@@ -21,7 +24,7 @@ async function askingUntil(
       }
       return probe()
     },
-    40_000,
+    patienceMs,
   )
 }
 
