@@ -1,7 +1,9 @@
 import { ConfidentialClientApplication } from '@azure/msal-node'
 import { createHash, randomUUID, X509Certificate } from 'node:crypto'
-import { EntraSyncError } from '../errors.ts'
+import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import { sleep, unlessAborted } from './abort.ts'
+import type { Circuit } from './circuit.ts'
+import { tokenResource } from './errors.ts'
 import { createLoginTransport } from './login-transport.ts'
 import { lruMap } from './lru-map.ts'
 import { retryAfterMs } from './retry-after.ts'
@@ -49,8 +51,9 @@ export function createTokens(context: {
   appFor(entraTenantId: string): Promise<AppCredentials>
   timings: GraphTimings
   maxTokens: number
+  circuit: Circuit
 }): Tokens {
-  const { loginUrl, graphUrl, timings } = context
+  const { loginUrl, graphUrl, timings, circuit } = context
   const tokens = lruMap<string, Token>(context.maxTokens)
   const requests = new Map<string, Promise<Token>>()
   const apps = lruMap<string, ConfidentialClientApplication>(256)
@@ -59,7 +62,7 @@ export function createTokens(context: {
   function request(entraTenantId: string): Promise<Token> {
     const running = requests.get(entraTenantId)
     if (running) return running
-    const started: Promise<Token> = acquire(entraTenantId).then((token) => {
+    const started: Promise<Token> = acquireWhileThere(entraTenantId).then((token) => {
       // Forgotten meanwhile: whoever waits may use it, later callers ask again.
       if (requests.get(entraTenantId) === started) tokens.set(entraTenantId, token)
       return token
@@ -70,6 +73,29 @@ export function createTokens(context: {
     }
     started.then(settle, settle)
     return started
+  }
+
+  async function acquireWhileThere(entraTenantId: string): Promise<Token> {
+    const rest = await circuit.restMs()
+    if (rest > 0) {
+      throw new EntraSyncError('throttled', 'The login service answers nobody at the moment.', {
+        code: 'login_away',
+        tenant: entraTenantId,
+        resource: tokenResource,
+        retryAt: new Date(Date.now() + rest),
+        remedy: 'Nothing to do: it is tried every few seconds, and all go on when it answers.',
+      })
+    }
+    try {
+      const token = await acquire(entraTenantId)
+      circuit.answered()
+      return token
+    } catch (error) {
+      if (isEntraSyncError(error, 'transient')) circuit.failed(entraTenantId)
+      // A refusal is an answer, too; a credential that cannot be read never got as far as the service.
+      else if (isEntraSyncError(error) && error.status !== undefined) circuit.answered()
+      throw error
+    }
   }
 
   async function acquire(entraTenantId: string): Promise<Token> {
