@@ -1,3 +1,4 @@
+import type { Effect } from './faults.ts'
 import type { SimResponse } from './types.ts'
 
 const usualCodes: Record<number, string> = {
@@ -29,4 +30,22 @@ export function faultResponse(effect: {
 /** An error body as Graph writes it, without its ids. */
 export function failure(status: number, code: string, message: string): SimResponse {
   return { status, headers: {}, body: { error: { code, message } } }
+}
+
+/** The answer as a fault of kind `edit` makes it; any other leaves it alone, and so does an answer without JSON. */
+export function edited(response: SimResponse, effect: Effect | null): SimResponse {
+  const { body } = response
+  if (effect?.kind !== 'edit' || body === null || typeof body !== 'object') return response
+  if (effect.whole !== undefined) return { ...response, body: effect.whole }
+  const changed: Record<string, unknown> = { ...body }
+  const { value } = changed
+  if (Array.isArray(value)) {
+    const objects = value.map((object: unknown) =>
+      effect.each !== undefined && typeof object === 'object' ? { ...object, ...effect.each } : object,
+    )
+    changed['value'] = [...(effect.before ?? []), ...objects, ...(effect.behind ?? [])]
+  }
+  Object.assign(changed, effect.set)
+  for (const name of effect.drop ?? []) Reflect.deleteProperty(changed, name)
+  return { ...response, body: changed }
 }

@@ -8,12 +8,12 @@ const aShare = z.number().min(0).max(1)
 /** What may happen to one request. */
 export const effectSchema = z.discriminatedUnion('kind', [
   /**
-   * An HTTP error. `retryAfter` goes into the header as it is (seconds, an HTTP date, nonsense); `date+5` becomes the
+   * An HTTP error or redirect. `retryAfter` goes into the header as it is (seconds, an HTTP date, nonsense); `date+5` becomes the
    * HTTP date five seconds from then; left out, there is no such header.
    */
   z.object({
     kind: z.literal('status'),
-    status: z.int().min(400).max(599),
+    status: z.int().min(300).max(599),
     retryAfter: z.union([z.string(), z.number()]).transform(String).optional(),
     code: z.string().optional(),
     message: z.string().optional(),
@@ -35,6 +35,25 @@ export const effectSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('endless') }),
   /** Nothing ever comes. */
   z.object({ kind: z.literal('silence') }),
+  /** `content-encoding: gzip`, but the body is none. */
+  z.object({ kind: z.literal('wrong-gzip') }),
+  /** The JSON, then blanks up to this many bytes, all of it in a gzip of a few kilobytes. */
+  z.object({ kind: z.literal('zip-bomb'), bytes: z.int().positive() }),
+  /** One byte of the body at a time, this many milliseconds apart. */
+  z.object({ kind: z.literal('drip'), everyMs: z.int().positive() }),
+  /**
+   * The answer's JSON is another one: `whole` in its place, or its keys set and dropped, and objects put in front of or
+   * behind those of its `value`, each of which gets `each`.
+   */
+  z.object({
+    kind: z.literal('edit'),
+    whole: z.unknown().optional(),
+    set: z.record(z.string(), z.unknown()).optional(),
+    drop: z.array(z.string()).optional(),
+    before: z.array(z.unknown()).optional(),
+    behind: z.array(z.unknown()).optional(),
+    each: z.record(z.string(), z.unknown()).optional(),
+  }),
   /** The answer is right, but late. */
   z.object({ kind: z.literal('latency'), ms: z.int().nonnegative() }),
 ])

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Cloud } from './cloud.ts'
 import { handleConsent } from './consent.ts'
-import { failure, faultResponse } from './fault-response.ts'
+import { edited, failure, faultResponse } from './fault-response.ts'
 import { handleContracts } from './contracts.ts'
 import { handleGdap } from './gdap.ts'
 import { handleGraph } from './graph/router.ts'
@@ -68,7 +68,10 @@ function loginReply(request: SimRequest, cloud: Cloud): Accounted {
   return {
     ...base,
     effect: effect?.kind === 'aadsts' ? null : effect,
-    response: { ...correlated(found, correlation), headers: { ...headers, ...found.headers } },
+    response: edited(
+      { ...correlated(found, correlation), headers: { ...headers, ...found.headers } },
+      effect,
+    ),
   }
 }
 
@@ -126,7 +129,7 @@ async function graphReply(request: SimRequest, cloud: Cloud): Promise<Accounted>
   const admission = graphRequest.path === '/$batch' ? null : charge(graphRequest)
   const answer = admission?.refusal ?? (await handleGraph(graphRequest, context))
   const response = finish({ ...answer, headers: { ...admission?.headers, ...answer.headers } })
-  return { ...base, units, effect: struck.effect, response }
+  return { ...base, units, effect: struck.effect, response: edited(response, struck.effect) }
 }
 
 function graphContext(

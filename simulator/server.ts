@@ -131,7 +131,13 @@ async function respond(
   }
   let payload: Buffer = Buffer.from(text)
   if (effect?.kind === 'truncated') payload = payload.subarray(0, Math.floor(payload.length / 2))
-  if (effect === null && payload.length > 1024 && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
+  const whole = effect === null || effect.kind === 'edit'
+  if (effect?.kind === 'wrong-gzip') headers['content-encoding'] = 'gzip'
+  if (effect?.kind === 'zip-bomb') {
+    payload = await zip(Buffer.concat([payload, Buffer.alloc(effect.bytes, ' ')]))
+    headers['content-encoding'] = 'gzip'
+  }
+  if (whole && payload.length > 1024 && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
     // Level 1: the simulator must not be what a benchmark measures.
     payload = await zip(payload, { level: constants.Z_BEST_SPEED })
     headers['content-encoding'] = 'gzip'
@@ -147,8 +153,10 @@ async function respond(
     outgoing.write(payload.subarray(0, Math.floor(payload.length / 2)), () => outgoing.destroy())
     return
   }
-  if (effect?.kind === 'slow') await drip(outgoing, payload, effect.ms, signal)
-  outgoing.end(effect?.kind === 'slow' ? undefined : payload)
+  if (effect?.kind === 'slow') await drip(outgoing, payload, effect.ms, 50, signal)
+  if (effect?.kind === 'drip')
+    await drip(outgoing, payload, payload.length * effect.everyMs, effect.everyMs, signal)
+  outgoing.end(effect?.kind === 'slow' || effect?.kind === 'drip' ? undefined : payload)
 }
 
 function jsonType(request: SimRequest): string {
@@ -161,9 +169,10 @@ async function drip(
   outgoing: ServerResponse,
   payload: Buffer,
   ms: number,
+  everyMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const steps = Math.max(1, Math.min(payload.length, Math.ceil(ms / 50)))
+  const steps = Math.max(1, Math.min(payload.length, Math.ceil(ms / everyMs)))
   const size = Math.ceil(payload.length / steps)
   for (let at = 0; at < payload.length && !outgoing.destroyed; at += size) {
     outgoing.write(payload.subarray(at, at + size))

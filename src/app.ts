@@ -5,12 +5,14 @@ import type { Kysely } from 'kysely'
 import type { Config, OpsToken } from './config.ts'
 import { startForgetting } from './consent/offboard/forget-tokens.ts'
 import { openDatabase } from './db/connection.ts'
+import type { HungTimings } from './db/hung-connections.ts'
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts'
 import { openFeedBell } from './db/feed-bell.ts'
 import { beat } from './db/heartbeats.ts'
 import { assertSchema, migrate } from './db/migrate.ts'
 import type { Database } from './db/tables.ts'
 import { openGraph } from './graph-of-config.ts'
+import type { GraphOptions } from './graph/graph.ts'
 import { workerCheck } from './http/health.ts'
 import { startHttp } from './http/server.ts'
 import { loadOpsTokens } from './http/ops-tokens.ts'
@@ -41,6 +43,8 @@ export interface AppOptions {
   print?: (line: string) => void
   timings?: {
     sync?: Partial<SyncTimings>
+    graph?: GraphOptions['timings']
+    database?: HungTimings
     worker?: WorkerTimings
     scheduler?: SchedulerTimings & { healAfterMs?: number }
     /** How long running jobs get to come to a page boundary. */
@@ -83,6 +87,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const db = openDatabase(databaseUrl, {
       max: Math.min(2 * config.syncConcurrency + 6 + resolutionsAtOnce, mostConnections),
       applicationName: 'entra-sync',
+      ...(timings.database && { hung: timings.database }),
       onError: (error) => log.warn({ err: error }, 'an idle database connection failed'),
     })
     closers.add('database', () => db.destroy())
@@ -98,7 +103,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     })
     closers.add('queues', () => queues.close())
 
-    const graph = await openGraph(config, db, log)
+    const graph = await openGraph(config, db, log, timings.graph)
     closers.add('graph', () => graph.close())
     const forgetting = startForgetting({ db, forgetTokens: graph.forgetTokens, log })
     closers.add('forgetting', () => forgetting.stop())

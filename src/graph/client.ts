@@ -1,18 +1,11 @@
 import { Client, ResponseType } from '@microsoft/microsoft-graph-client'
-import { z } from 'zod'
 import { batch, type BatchAnswer, type BatchRequest } from './batch.ts'
 import { Call, type ClientContext, type GraphUsage } from './call.ts'
+import { decodeClaims, type TokenClaims } from './claims.ts'
 import { malformed } from './json.ts'
 import { middlewareChain } from './middleware.ts'
 import { graphLink, pathOf } from './origin.ts'
 import { pages, type GraphPage } from './paging.ts'
-
-/** What a token says of itself. */
-export interface TokenClaims {
-  tid?: string | undefined
-  appId?: string | undefined
-  roles?: string[] | undefined
-}
 
 /** Reads one Entra tenant for one run; `usage` counts that run. Paths begin with `/` and stand below `/v1.0`. */
 export interface GraphClient {
@@ -119,24 +112,4 @@ export function createClient(context: ClientContext): GraphClient & GraphWriter 
     },
   }
   return client
-}
-
-const claimsSchema = z.object({
-  tid: z.string().optional().catch(undefined),
-  appid: z.string().optional().catch(undefined),
-  roles: z.array(z.string()).optional().catch(undefined),
-})
-
-/** Claims of a JWT without checking its signature: for messages, never for a decision on trust. */
-export function decodeClaims(token: string): TokenClaims | null {
-  const payload = token.split('.')[1]
-  if (!payload) return null
-  try {
-    const parsed = claimsSchema.safeParse(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')))
-    if (!parsed.success) return null
-    const { tid, appid, roles } = parsed.data
-    return { tid, appId: appid, roles }
-  } catch {
-    return null
-  }
 }

@@ -86,3 +86,33 @@ function meaningOf(status: number, oauth: string, number: number | undefined): M
     }
   )
 }
+
+/** Whoever used it would read, and store, another tenant's directory. A token that cannot be decoded is no fault. */
+export function otherTenant(tenant: string, tid: string, requestId: string): EntraSyncError {
+  return new EntraSyncError(
+    'wrong_tenant',
+    `The token that was asked for tenant ${tenant} is one of tenant ${tid.slice(0, 36)}. It was not used.`,
+    {
+      code: 'wrong_tenant',
+      remedy: 'Check the id of this Entra tenant, LOGIN_URL and what stands between here and Microsoft.',
+      tenant,
+      resource: tokenResource,
+      requestId,
+    },
+  )
+}
+
+/** The credential itself is none that can be used: no request was made. */
+export function unusableCredential(tenant: string, requestId: string, cause: unknown): EntraSyncError {
+  return new EntraSyncError(
+    'access_lost',
+    `No token for tenant ${tenant}: the app's credential cannot be used.`,
+    {
+      code: 'client_credential_unusable',
+      remedy: "Store the app's secret, or its unencrypted PEM key and certificate, again.",
+      tenant,
+      requestId,
+      cause,
+    },
+  )
+}

@@ -1,14 +1,21 @@
 import { ConfidentialClientApplication } from '@azure/msal-node'
 import { createHash, randomUUID, X509Certificate } from 'node:crypto'
-import { EntraSyncError, isEntraSyncError } from '../errors.ts'
+import { EntraSyncError } from '../errors.ts'
 import { sleep, unlessAborted } from './abort.ts'
 import type { Circuit } from './circuit.ts'
-import { tokenResource } from './errors.ts'
+import { decodeClaims } from './claims.ts'
+import { whileThere } from './login-circuit.ts'
 import { createLoginTransport } from './login-transport.ts'
 import { lruMap } from './lru-map.ts'
 import { retryAfterMs } from './retry-after.ts'
 import type { GraphTimings } from './timings.ts'
-import { aadstsCodes, isCredentialError, tokenError } from './token-errors.ts'
+import {
+  aadstsCodes,
+  isCredentialError,
+  otherTenant,
+  tokenError,
+  unusableCredential,
+} from './token-errors.ts'
 
 /** Credentials in the order in which they are tried; several while one replaces the other. */
 export type AppCredentials = AppCredential | readonly AppCredential[]
@@ -62,40 +69,19 @@ export function createTokens(context: {
   function request(entraTenantId: string): Promise<Token> {
     const running = requests.get(entraTenantId)
     if (running) return running
-    const started: Promise<Token> = acquireWhileThere(entraTenantId).then((token) => {
-      // Forgotten meanwhile: whoever waits may use it, later callers ask again.
-      if (requests.get(entraTenantId) === started) tokens.set(entraTenantId, token)
-      return token
-    })
+    const started: Promise<Token> = whileThere(circuit, entraTenantId, () => acquire(entraTenantId)).then(
+      (token) => {
+        // Forgotten meanwhile: whoever waits may use it, later callers ask again.
+        if (requests.get(entraTenantId) === started) tokens.set(entraTenantId, token)
+        return token
+      },
+    )
     requests.set(entraTenantId, started)
     const settle = () => {
       if (requests.get(entraTenantId) === started) requests.delete(entraTenantId)
     }
     started.then(settle, settle)
     return started
-  }
-
-  async function acquireWhileThere(entraTenantId: string): Promise<Token> {
-    const rest = await circuit.restMs()
-    if (rest > 0) {
-      throw new EntraSyncError('throttled', 'The login service answers nobody at the moment.', {
-        code: 'login_away',
-        tenant: entraTenantId,
-        resource: tokenResource,
-        retryAt: new Date(Date.now() + rest),
-        remedy: 'Nothing to do: it is tried every few seconds, and all go on when it answers.',
-      })
-    }
-    try {
-      const token = await acquire(entraTenantId)
-      circuit.answered()
-      return token
-    } catch (error) {
-      if (isEntraSyncError(error, 'transient')) circuit.failed(entraTenantId)
-      // A refusal is an answer, too; a credential that cannot be read never got as far as the service.
-      else if (isEntraSyncError(error) && error.status !== undefined) circuit.answered()
-      throw error
-    }
   }
 
   async function acquire(entraTenantId: string): Promise<Token> {
@@ -146,6 +132,9 @@ export function createTokens(context: {
         throw new Error('The answer holds no token that is valid now.')
       const lead = Math.min(timings.renewBeforeMs, (expiresAt - askedAt) / 2)
       transport.outcome(correlationId)
+      const tid = decodeClaims(result.accessToken)?.tid
+      if (tid !== undefined && tid.toLowerCase() !== entraTenantId.toLowerCase())
+        return { error: otherTenant(entraTenantId, tid, correlationId), retry: false }
       return {
         token: { value: result.accessToken, obtainedAt: askedAt, renewAt: expiresAt - lead, expiresAt },
       }
@@ -244,18 +233,4 @@ function createApp(
     },
     system: { networkClient, disableInternalRetries: true },
   })
-}
-
-function unusableCredential(tenant: string, requestId: string, cause: unknown): EntraSyncError {
-  return new EntraSyncError(
-    'access_lost',
-    `No token for tenant ${tenant}: the app's credential cannot be used.`,
-    {
-      code: 'client_credential_unusable',
-      remedy: "Store the app's secret, or its unencrypted PEM key and certificate, again.",
-      tenant,
-      requestId,
-      cause,
-    },
-  )
 }

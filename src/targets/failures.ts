@@ -13,8 +13,8 @@ export interface TargetFailure {
   retryAt: Date
 }
 
-/** Serialization, deadlock, lock timeout, connections, a server that restarts or has no place left. */
-const passing = /^postgres_(40001|40p01|55p03|57p0[0-9]|08|53|connection_lost|e[a-z_]+$)/
+/** Serialization, deadlock, lock timeout, a cancelled statement, a replica not yet promoted, connections, a server that restarts or has no place left. */
+const passing = /^postgres_(40001|40p01|55p03|57014|25006|57p0[0-9]|08|53|connection_lost|e[a-z_]+$)/
 
 /** True for a fault of the database that the next try may not meet. */
 export function isPassing(error: EntraSyncError): boolean {
