@@ -18,6 +18,7 @@ import { startHttp } from './http/server.ts'
 import { loadOpsTokens } from './http/ops-tokens.ts'
 import { payloadSchemas, queueNames, type QueueName } from './jobs/catalog.ts'
 import { createHandlers } from './jobs/handlers.ts'
+import { tellOutages } from './jobs/tell-outages.ts'
 import { openQueues, type Queues, type WorkerTimings } from './jobs/queues.ts'
 import { readSyncState } from './jobs/sync-state.ts'
 import { startWorker, type WorkerContext } from './jobs/worker.ts'
@@ -172,6 +173,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     )
     closers.add('workers', async () => void (await Promise.all(workers.map((worker) => worker.stop(stopMs)))))
     await Promise.all(workers.map((worker) => worker.ready))
+    const telling = tellOutages({ db, away: graph.away, process, log })
+    closers.add('telling of outages', () => telling.stop())
 
     if (runs('scheduler')) {
       const scheduler = await startScheduler({ queues, log, timings: schedulerTimings })

@@ -8,7 +8,7 @@ export interface AppBudget {
 }
 
 /**
- * Takes a block of an app's resource units for this window, which all processes share. Answers 0 when it was taken, else
+ * Takes a block of an app's resource units (0: asks only whether it is held) for this window, which all processes share. Answers 0 when it was taken, else
  * in how many milliseconds to ask again: at the window's end, or when Microsoft's hold ends.
  */
 export async function takeUnits(

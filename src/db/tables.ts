@@ -31,6 +31,7 @@ export interface Database {
   restore_witness: RestoreWitnessTable
   heartbeats: HeartbeatsTable
   app_budgets: AppBudgetsTable
+  cloud_outages: CloudOutagesTable
   problems: ProblemsTable
   audit_log: AuditLogTable
   gdap_status: GdapStatusView
@@ -397,6 +398,13 @@ export interface AppBudgetsTable {
   window_start: Timestamp
   units: number
   held_until: NullableTimestamp
+}
+
+export interface CloudOutagesTable {
+  service: 'graph' | 'login'
+  process: string
+  since: Timestamp
+  told_at: Timestamp
 }
 
 export interface HeartbeatsTable {

@@ -1,14 +1,22 @@
+import { sleep } from './abort.ts'
+import { lruMap } from './lru-map.ts'
+
 /**
- * Notices that Graph (or login) is away for everybody: then asking on, tenant by tenant and attempt by attempt, helps
- * nobody and comes back as a herd. Open, it lets one call through every few seconds, and the first answer closes it.
+ * Notices that a service (Graph, login) is away for everybody: then asking on, tenant by tenant and attempt by attempt,
+ * helps nobody and comes back as a herd. Open, it lets one call through every few seconds, and the first answer closes it.
  */
 export interface Circuit {
-  /** 0 = go on; else so many milliseconds to leave the tenant alone, a different number for each. */
-  restMs(): number
-  /** Graph has answered: with whatever but a 5xx. */
+  /**
+   * 0 = go on; else so many milliseconds to leave the tenant alone, a different number for each. While a call is out
+   * asking, the others wait a moment for its answer: the service may be back long since.
+   */
+  restMs(signal?: AbortSignal): Promise<number>
+  /** The service has answered: with whatever but a 5xx. */
   answered(): void
   /** A 5xx, or no answer. */
   failed(entraTenantId: string): void
+  /** Since when it is away, in milliseconds since 1970; null = it answers. */
+  awaySince(): number | null
 }
 
 export interface CircuitSettings {
@@ -16,9 +24,9 @@ export interface CircuitSettings {
   failures: number
   /** of so many tenants: what one alone suffers is its own. */
   tenants: number
-  /** Between calls that are let through. */
+  /** Between calls that are let through; and how long the others wait for what becomes of one. */
   probeMs: number
-  /** Tenants come back spread over this long after as long again. */
+  /** Tenants come back spread over twice this long, after this long. */
   restMs: number
   onChange?: (open: boolean) => void
 }
@@ -29,53 +37,108 @@ export function createCircuit(settings: Partial<CircuitSettings> = {}): Circuit 
   const { failures, tenants, probeMs, restMs, onChange } = { ...defaultCircuit, ...settings }
   let running = 0
   let who = new Set<string>()
-  let open = false
+  let openedAt: number | null = null
   let probeAt = 0
+  let probe: PromiseWithResolvers<void> | null = null
+
+  const settleProbe = () => {
+    probe?.resolve()
+    probe = null
+  }
 
   return {
-    restMs() {
-      if (!open) return 0
+    async restMs(signal) {
+      if (openedAt === null) return 0
       const now = performance.now()
       if (now >= probeAt) {
         probeAt = now + probeMs
+        settleProbe()
+        probe = Promise.withResolvers()
         return 0
+      }
+      if (probe !== null) {
+        const over = new AbortController()
+        const patience = sleep(probeMs, signal ? AbortSignal.any([signal, over.signal]) : over.signal)
+        await Promise.race([probe.promise, patience]).finally(() => {
+          over.abort()
+          patience.catch(() => {})
+        })
+        if (isClosed()) return 0
       }
       return Math.ceil(restMs + Math.random() * 2 * restMs)
     },
     answered() {
       running = 0
       if (who.size > 0) who = new Set()
-      if (!open) return
-      open = false
+      if (openedAt === null) return
+      openedAt = null
+      settleProbe()
       onChange?.(false)
     },
     failed(entraTenantId) {
       running += 1
       who.add(entraTenantId)
-      if (open || running < failures || who.size < tenants) return
-      open = true
+      settleProbe()
+      if (openedAt !== null || running < failures || who.size < tenants) return
+      openedAt = Date.now()
       probeAt = performance.now() + probeMs
       onChange?.(true)
     },
+    awaySince: () => openedAt,
+  }
+
+  /** Asked after a wait: the compiler believes that nothing has changed meanwhile. */
+  function isClosed(): boolean {
+    return openedAt === null
   }
 }
 
-/** No more retries than a tenth of all requests of a process (Google SRE): an outage is not answered with more load. */
+/**
+ * No more retries than a tenth of all requests (Google SRE), of a process and of each Entra tenant over all its runs: an
+ * outage is not answered with more load, and one that always fails does not use up what the others need once in a while.
+ */
 export interface RetryBudget {
-  sent(): void
+  sent(entraTenantId: string): void
   /** False = none is left. */
-  take(): boolean
+  take(entraTenantId: string): boolean
 }
 
-export function createRetryBudget(share = 0.1, floor = 20, most = 100): RetryBudget {
-  let left = floor
+interface Bucket {
+  left: number
+  most: number
+}
+
+export interface RetryBudgetSettings {
+  share: number
+  /** What a process begins with, and the most that it saves up. */
+  floor: number
+  most: number
+  /** What a tenant begins with, and the most that it saves up. */
+  tenant: number
+}
+
+export const defaultRetryBudget: RetryBudgetSettings = { share: 0.1, floor: 20, most: 100, tenant: 10 }
+
+export function createRetryBudget(settings: Partial<RetryBudgetSettings> = {}): RetryBudget {
+  const { share, floor, most, tenant } = { ...defaultRetryBudget, ...settings }
+  const all: Bucket = { left: floor, most }
+  const tenants = lruMap<string, Bucket>(2000)
+  const bucketOf = (entraTenantId: string): Bucket => {
+    const bucket = tenants.get(entraTenantId) ?? { left: tenant, most: tenant }
+    tenants.set(entraTenantId, bucket)
+    return bucket
+  }
   return {
-    sent() {
-      left = Math.min(most, left + share)
+    sent(entraTenantId) {
+      for (const bucket of [all, bucketOf(entraTenantId)]) {
+        bucket.left = Math.min(bucket.most, bucket.left + share)
+      }
     },
-    take() {
-      if (left < 1) return false
-      left -= 1
+    take(entraTenantId) {
+      const own = bucketOf(entraTenantId)
+      if (all.left < 1 || own.left < 1) return false
+      all.left -= 1
+      own.left -= 1
       return true
     },
   }

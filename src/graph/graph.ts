@@ -14,8 +14,12 @@ export interface Graph {
   tenantIdOf(domainOrId: string, options?: { signal?: AbortSignal }): Promise<string>
   /** To be called when consent, app or credential of a tenant has changed. */
   forgetTokens(entraTenantId: string): void
+  /** Services that answer nobody, as this process sees it, and since when (milliseconds since 1970). */
+  away(): { service: Service; since: number }[]
   close(): void
 }
+
+export type Service = 'graph' | 'login'
 
 export interface GraphOptions {
   cloud: { loginUrl: string; graphUrl: string }
@@ -82,23 +86,27 @@ export function createGraph(options: GraphOptions): Graph {
   const limits = { ...defaultLimits, ...options.limits }
   const loginUrl = new URL(options.cloud.loginUrl).origin
   const graphUrl = new URL(options.cloud.graphUrl).origin
+  const circuitOf = (name: string) =>
+    createCircuit({
+      ...options.circuit,
+      onChange: (open) =>
+        open
+          ? options.log.error(`${name} answers nobody: one call in a few seconds asks whether it is back`)
+          : options.log.warn(`${name} answers again`),
+    })
+  const circuits = { graph: circuitOf('Graph'), login: circuitOf('The login service') }
   const tokens = createTokens({
     loginUrl,
     graphUrl,
     appFor: (entraTenantId) => options.appFor(entraTenantId),
     timings,
     maxTokens: limits.maxTokens,
+    circuit: circuits.login,
   })
   const shared = {
     gates: createGates(),
     units: createUnits(options.units, options.unitLimits),
-    circuit: createCircuit({
-      ...options.circuit,
-      onChange: (open) =>
-        open
-          ? options.log.error('Graph answers nobody: one call in a few seconds asks whether it is back')
-          : options.log.warn('Graph answers again'),
-    }),
+    circuit: circuits.graph,
     retries: createRetryBudget(),
   }
   return {
@@ -116,6 +124,11 @@ export function createGraph(options: GraphOptions): Graph {
     tenantIdOf: (domainOrId, { signal } = {}) =>
       tenantIdOf({ loginUrl, graphUrl }, timings, domainOrId, signal),
     forgetTokens: (entraTenantId) => tokens.forget(entraTenantId),
+    away: () =>
+      (['graph', 'login'] as const).flatMap((service) => {
+        const since = circuits[service].awaySince()
+        return since === null ? [] : [{ service, since }]
+      }),
     close: () => tokens.clear(),
   }
 }

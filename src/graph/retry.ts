@@ -26,7 +26,7 @@ export function retrying(client: ClientContext): Middleware {
     let broken = 0
     for (let attempt = 1; ; attempt++) {
       waited += await passGate(client, call, waited)
-      refuseWhileAway(client, call)
+      await refuseWhileAway(client, call)
       call.answer = undefined
       let error: EntraSyncError
       try {
@@ -39,7 +39,9 @@ export function retrying(client: ClientContext): Middleware {
         error = thrown
       }
       const answer = answerOf(call)
-      if (error.kind === 'transient') client.circuit.failed(client.entraTenantId)
+      // The token's own faults are the login service's, which has a circuit of its own.
+      if (error.kind === 'transient' && error.resource !== tokenResource)
+        client.circuit.failed(client.entraTenantId)
       else if (answer !== undefined) client.circuit.answered()
       if (error.kind === 'throttled' && answer !== undefined) {
         const wait = Math.max(askedWaitMs(client, call) ?? 0, backoffMs(client.timings.backoffMs, attempt))
@@ -76,8 +78,8 @@ async function waitMs({ gates, units, entraTenantId }: ClientContext): Promise<n
 }
 
 /** Nobody is answered: the tenant gives its slot back and comes again at a moment of its own. */
-function refuseWhileAway({ circuit, entraTenantId }: ClientContext, call: Call): void {
-  const rest = circuit.restMs()
+async function refuseWhileAway({ circuit, entraTenantId }: ClientContext, call: Call): Promise<void> {
+  const rest = await circuit.restMs(call.signal)
   if (rest === 0) return
   throw new EntraSyncError('throttled', 'Graph answers nobody at the moment.', {
     code: 'graph_away',
@@ -129,6 +131,6 @@ function answeredWell(call: Call): boolean {
   return call.answer !== undefined && call.answer.status < 300
 }
 
-function mayRetry({ usage, retries }: ClientContext): boolean {
-  return usage.retries < retryFloor + usage.requests * retryShare && retries.take()
+function mayRetry({ usage, retries, entraTenantId }: ClientContext): boolean {
+  return usage.retries < retryFloor + usage.requests * retryShare && retries.take(entraTenantId)
 }

@@ -2,7 +2,9 @@ import { ConfidentialClientApplication } from '@azure/msal-node'
 import { createHash, randomUUID, X509Certificate } from 'node:crypto'
 import { EntraSyncError } from '../errors.ts'
 import { sleep, unlessAborted } from './abort.ts'
+import type { Circuit } from './circuit.ts'
 import { decodeClaims } from './claims.ts'
+import { whileThere } from './login-circuit.ts'
 import { createLoginTransport } from './login-transport.ts'
 import { lruMap } from './lru-map.ts'
 import { retryAfterMs } from './retry-after.ts'
@@ -56,8 +58,9 @@ export function createTokens(context: {
   appFor(entraTenantId: string): Promise<AppCredentials>
   timings: GraphTimings
   maxTokens: number
+  circuit: Circuit
 }): Tokens {
-  const { loginUrl, graphUrl, timings } = context
+  const { loginUrl, graphUrl, timings, circuit } = context
   const tokens = lruMap<string, Token>(context.maxTokens)
   const requests = new Map<string, Promise<Token>>()
   const apps = lruMap<string, ConfidentialClientApplication>(256)
@@ -66,11 +69,13 @@ export function createTokens(context: {
   function request(entraTenantId: string): Promise<Token> {
     const running = requests.get(entraTenantId)
     if (running) return running
-    const started: Promise<Token> = acquire(entraTenantId).then((token) => {
-      // Forgotten meanwhile: whoever waits may use it, later callers ask again.
-      if (requests.get(entraTenantId) === started) tokens.set(entraTenantId, token)
-      return token
-    })
+    const started: Promise<Token> = whileThere(circuit, entraTenantId, () => acquire(entraTenantId)).then(
+      (token) => {
+        // Forgotten meanwhile: whoever waits may use it, later callers ask again.
+        if (requests.get(entraTenantId) === started) tokens.set(entraTenantId, token)
+        return token
+      },
+    )
     requests.set(entraTenantId, started)
     const settle = () => {
       if (requests.get(entraTenantId) === started) requests.delete(entraTenantId)

@@ -23,7 +23,7 @@ export function transport(client: ClientContext): Middleware {
     const pageTimer = setTimeout(() => deadline.abort('page'), client.timings.pageMs)
     try {
       client.usage.requests += 1
-      client.retries.sent()
+      client.retries.sent(client.entraTenantId)
       const response = await fetch(String(context.request), {
         ...context.options,
         redirect: 'manual',

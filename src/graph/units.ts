@@ -2,7 +2,7 @@
 export interface UnitSource {
   /** What stands for the app that reads an Entra tenant. */
   appOf(entraTenantId: string): string
-  /** Takes a block of units; answers 0, or in how many milliseconds to ask again. */
+  /** Takes a block of units (0: only asks); answers 0, or in how many milliseconds to ask again. */
   take(app: string, block: number): Promise<number>
   /** Tells the others that Microsoft wants no calls of this app for so long. */
   hold(app: string, milliseconds: number): Promise<void>
@@ -23,6 +23,8 @@ export interface UnitLimits {
   tenant: number
   /** What a process takes of an app's budget at once. */
   block: number
+  /** What a process has taken it may spend without asking, for so long: another may have been told to wait. */
+  askMs: number
 }
 
 /**
@@ -30,15 +32,25 @@ export interface UnitLimits {
  * fast that it would need more: a page costs 2 to 5 units and some hundred milliseconds.
  * @see https://learn.microsoft.com/graph/throttling-limits#identity-and-access-service-limits
  */
-export const defaultUnitLimits: UnitLimits = { tenant: 1750, block: 1000 }
+export const defaultUnitLimits: UnitLimits = { tenant: 1750, block: 1000, askMs: 2000 }
 
 const windowMs = 10_000
 
+/** A process's share of an app's budget; times as `performance.now()` has them. */
+interface Share {
+  left: number
+  openAt: number
+  askedAt: number
+  asking: Promise<void> | null
+}
+
+const noShare = (): Share => ({ left: 0, openAt: 0, askedAt: -Infinity, asking: null })
+
 /** Without a source only tenants have a budget: a process that is alone, as a command is, stays far below an app's. */
 export function createUnits(source?: UnitSource, limits: Partial<UnitLimits> = {}): Units {
-  const { tenant: perTenant, block } = { ...defaultUnitLimits, ...limits }
+  const { tenant: perTenant, block, askMs } = { ...defaultUnitLimits, ...limits }
   const tenants = new Map<string, { left: number; at: number }>()
-  const apps = new Map<string, { left: number; openAt: number; asking: Promise<void> | null }>()
+  const apps = new Map<string, Share>()
 
   function tenantWaitMs(entraTenantId: string): number {
     const bucket = tenants.get(entraTenantId)
@@ -54,28 +66,23 @@ export function createUnits(source?: UnitSource, limits: Partial<UnitLimits> = {
   async function appWaitMs(entraTenantId: string): Promise<number> {
     if (source === undefined) return 0
     const app = source.appOf(entraTenantId)
-    const share = apps.get(app) ?? { left: 0, openAt: 0, asking: null }
+    const share = apps.get(app) ?? noShare()
     apps.set(app, share)
     const closed = share.openAt - performance.now()
     if (closed > 0) return Math.ceil(closed)
-    if (share.left <= 0) {
-      // One question for all who wait. A source that cannot be asked refuses nobody: without Postgres nothing is read anyway.
-      share.asking ??= source
-        .take(app, block)
-        .then(
-          (wait) => {
-            if (wait === 0) share.left += block
-            else share.openAt = performance.now() + wait
-          },
-          () => {
-            share.left += block
-          },
-        )
-        .finally(() => (share.asking = null))
-      await share.asking
-      return Math.max(0, Math.ceil(share.openAt - performance.now()))
-    }
-    return 0
+    if (share.left > 0 && performance.now() - share.askedAt < askMs) return 0
+    // One question for all who wait. A source that cannot be asked refuses nobody: without Postgres nothing is read anyway.
+    share.asking ??= ask(source, app, share).finally(() => (share.asking = null))
+    await share.asking
+    return Math.max(0, Math.ceil(share.openAt - performance.now()))
+  }
+
+  async function ask(from: UnitSource, app: string, share: Share): Promise<void> {
+    const wanted = share.left > 0 ? 0 : block
+    const wait = await from.take(app, wanted).catch(() => 0)
+    share.askedAt = performance.now()
+    if (wait === 0) share.left += wanted
+    else share.openAt = performance.now() + wait
   }
 
   return {
@@ -93,7 +100,7 @@ export function createUnits(source?: UnitSource, limits: Partial<UnitLimits> = {
     holdApp(entraTenantId, milliseconds) {
       if (source === undefined) return
       const app = source.appOf(entraTenantId)
-      const share = apps.get(app) ?? { left: 0, openAt: 0, asking: null }
+      const share = apps.get(app) ?? noShare()
       share.openAt = Math.max(share.openAt, performance.now() + milliseconds)
       // What is left was taken before: the next question hears of the hold.
       share.left = 0

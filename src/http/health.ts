@@ -2,10 +2,12 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
+import { readOutages } from '../db/cloud-outages.ts'
 import type { FeedBell } from '../db/feed-bell.ts'
 import { readFreshness } from '../db/freshness.ts'
 import { readHeartbeats } from '../db/heartbeats.ts'
 import { readTargetLag } from '../db/target-status.ts'
+import { outageText } from './outage-text.ts'
 import { assertSchema } from '../db/migrate.ts'
 import type { Database } from '../db/tables.ts'
 import { describeError } from '../errors.ts'
@@ -82,6 +84,7 @@ export async function readiness(deps: HealthDeps): Promise<Check[]> {
   const checks = await Promise.all([
     check('schema', () => assertSchema(deps.db)),
     check('freshness', () => freshness(deps)),
+    check('cloud', () => cloud(deps)),
     check('scheduler', () => scheduler(deps)),
     check('workers', () => workers(deps)),
     check('targets', () => targets(deps)),
@@ -107,6 +110,13 @@ async function freshness({ db, syncIntervalMs }: HealthDeps): Promise<Check> {
     oldestSeconds === null ? '' : `, the oldest ${oldestSeconds} s`
   }`
   return { name: 'freshness', ok: stale.length * 2 <= scheduled, detail }
+}
+
+/** Workers notice it long before anything is stale, and look for its end by themselves. */
+async function cloud({ db }: HealthDeps): Promise<Check> {
+  const [outage] = await readOutages(db)
+  if (outage === undefined) return { name: 'cloud', ok: true, detail: 'ok' }
+  return { name: 'cloud', ok: false, detail: outageText(outage) }
 }
 
 /** No tick, no work: nothing else makes what is due. */

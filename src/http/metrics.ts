@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { readOutages, services } from '../db/cloud-outages.ts'
 import { readFreeze } from '../db/fleet-freeze.ts'
 import { readHeartbeats } from '../db/heartbeats.ts'
 import type { Database } from '../db/tables.ts'
@@ -38,6 +39,9 @@ export async function createMetrics({ db, queues }: MetricsDeps): Promise<Regist
   const holds = gauge('sync_holds_open', 'Open holds by kind.', ['kind'])
   const held = gauge('sync_held_items', 'Changes kept back in open holds by kind.', ['kind'])
   const frozen = gauge('fleet_frozen', '1 while all removals are frozen, be it by an operator or by itself.')
+  const away = gauge('cloud_away', '1 while a service of Microsoft answers nobody: graph, login.', [
+    'service',
+  ])
   const loops = gauge(
     'daemon_loop_age_seconds',
     'Seconds since a loop of the daemons last did its work: the tick, the worker of each queue.',
@@ -122,6 +126,9 @@ export async function createMetrics({ db, queues }: MetricsDeps): Promise<Regist
     }
 
     for (const [loop, seconds] of await readHeartbeats(db)) loops.set({ loop }, seconds)
+    const outages = await readOutages(db)
+    for (const service of services)
+      away.set({ service }, outages.some((one) => one.service === service) ? 1 : 0)
     frozen.set((await readFreeze(db)) === null ? 0 : 1)
 
     const work = await sql<{ age: number | null; waiting: number; busy: number }>`

@@ -18,6 +18,7 @@ export interface CloudAndGraph {
 export async function openCloud(
   options: CloudOptions,
   timings: GraphOptions['timings'] = {},
+  more: Pick<GraphOptions, 'units' | 'unitLimits' | 'circuit'> = {},
 ): Promise<CloudAndGraph> {
   const cloud = await startCloud({ ...options, ca: testCa() })
   const graph = createGraph({
@@ -25,6 +26,7 @@ export async function openCloud(
     appFor: async () => ({ clientId: cloud.clientId, secret: cloud.clientSecret }),
     log,
     timings: { ...quickGraph, ...timings },
+    ...more,
   })
   return {
     cloud,

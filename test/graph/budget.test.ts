@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { startCloud } from '../../simulator/cloud.ts'
+import { startCloud, type Cloud } from '../../simulator/cloud.ts'
 import { takeUnits, holdApp } from '../../src/db/app-budgets.ts'
 import { createCircuit, createRetryBudget } from '../../src/graph/circuit.ts'
-import { createGraph, type Graph } from '../../src/graph/graph.ts'
+import { createGraph, type Graph, type GraphOptions } from '../../src/graph/graph.ts'
 import { createUnits, type UnitSource } from '../../src/graph/units.ts'
 import { isEntraSyncError, type EntraSyncError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
@@ -18,6 +18,18 @@ const caught = (work: Promise<unknown>): Promise<unknown> =>
   )
 
 const log = createLog({ level: 'silent', pretty: false })
+
+function openGraphOf(cloud: Cloud, more: Partial<GraphOptions> = {}): Graph {
+  const graph = createGraph({
+    cloud: { loginUrl: cloud.origin, graphUrl: cloud.origin },
+    appFor: async () => ({ clientId: cloud.clientId, secret: cloud.clientSecret }),
+    log,
+    timings: { backoffMs: 1 },
+    ...more,
+  })
+  onTestFinished(() => graph.close())
+  return graph
+}
 
 describe('the budget of an app, over all processes', () => {
   test('blocks are given until the window is full, to whoever asks, and again in the next', async () => {
@@ -116,6 +128,27 @@ describe('units', () => {
     expect(await broken.waitMs('a')).toBe(0)
   })
 
+  test('a process that has units left hears of a hold that another was told', async () => {
+    const database = await testDatabase()
+    onTestFinished(() => database.drop())
+    const open = () =>
+      createUnits(
+        {
+          appOf: () => 'app',
+          take: (app, block) => takeUnits(database.db, app, block, { units: 3000, windowMs: 3_600_000 }),
+          hold: (app, milliseconds) => holdApp(database.db, app, milliseconds),
+        },
+        { block: 1000, askMs: 0 },
+      )
+    const [one, another] = [open(), open()]
+    expect([await one.waitMs('a'), await another.waitMs('b')]).toEqual([0, 0])
+    one.holdApp('a', 60_000)
+    await expect.poll(() => another.waitMs('b')).toBeGreaterThan(30_000)
+    // Asking took nothing: both have one block.
+    const { rows } = await sql<{ units: number }>`select units from app_budgets`.execute(database.db)
+    expect(rows).toEqual([{ units: 2000 }])
+  })
+
   test('a hold of the app holds all tenants', async () => {
     const units = createUnits(source([]))
     await units.waitMs('a')
@@ -125,7 +158,7 @@ describe('units', () => {
 })
 
 describe('the circuit', () => {
-  test('opens after failures of several tenants with no answer between them, lets one call try, closes with an answer', () => {
+  test('opens after failures of several tenants with no answer between them, lets one call try, closes with an answer', async () => {
     const changes: boolean[] = []
     const circuit = createCircuit({
       failures: 4,
@@ -134,36 +167,80 @@ describe('the circuit', () => {
       onChange: (open) => changes.push(open),
     })
     for (let n = 0; n < 10; n++) circuit.failed('a')
-    expect(circuit.restMs()).toBe(0)
+    expect(await circuit.restMs()).toBe(0)
     circuit.answered()
     for (const id of ['a', 'b', 'a', 'b']) circuit.failed(id)
     expect(changes).toEqual([true])
-    expect(circuit.restMs()).toBe(0)
+    expect(circuit.awaySince()).not.toBeNull()
+    expect(await circuit.restMs()).toBe(0)
     circuit.answered()
     expect(changes).toEqual([true, false])
+    expect(circuit.awaySince()).toBeNull()
   })
 
-  test('while it is open each tenant rests for a time of its own', () => {
+  test('while it is open each tenant rests for a time of its own', async () => {
     const circuit = createCircuit({ failures: 2, tenants: 2, probeMs: 60_000, restMs: 1000 })
     circuit.failed('a')
     circuit.failed('b')
-    const rests = Array.from({ length: 200 }, () => circuit.restMs())
+    const rests = await Promise.all(Array.from({ length: 200 }, () => circuit.restMs()))
     expect(Math.min(...rests)).toBeGreaterThanOrEqual(1000)
     expect(Math.max(...rests)).toBeLessThanOrEqual(3000)
     // Spread over all of it: no tenth of the time takes more than a quarter of them.
     const tenths = Map.groupBy(rests, (ms) => Math.floor((ms - 1000) / 200))
     for (const group of tenths.values()) expect(group.length).toBeLessThan(50)
   })
+
+  test('who comes while a call asks waits for its answer: nobody rests when the service is back', async () => {
+    const circuit = createCircuit({ failures: 2, tenants: 2, probeMs: 300, restMs: 1000 })
+    const asked = async () => {
+      circuit.failed('a')
+      circuit.failed('b')
+      while ((await circuit.restMs()) !== 0) await new Promise((resolve) => setTimeout(resolve, 20))
+      return ['a', 'b', 'c'].map(() => circuit.restMs())
+    }
+    const back = await asked()
+    circuit.answered()
+    expect(await Promise.all(back)).toEqual([0, 0, 0])
+    const away = await asked()
+    circuit.failed('a')
+    expect(Math.min(...(await Promise.all(away)))).toBeGreaterThanOrEqual(1000)
+    const stopped = new AbortController()
+    while ((await circuit.restMs()) !== 0) await new Promise((resolve) => setTimeout(resolve, 20))
+    const waiting = circuit.restMs(stopped.signal)
+    stopped.abort()
+    await expect(waiting).rejects.toMatchObject({ kind: 'aborted' })
+  })
 })
 
-test('retries are a tenth of what is sent, and never more than so many at once', () => {
-  const budget = createRetryBudget(0.1, 2, 5)
-  const take = (n: number) => Array.from({ length: n }, () => budget.take()).filter(Boolean).length
-  expect(take(10)).toBe(2)
-  for (let n = 0; n < 30; n++) budget.sent()
-  expect(take(10)).toBeGreaterThanOrEqual(2)
-  for (let n = 0; n < 1000; n++) budget.sent()
-  expect(take(100)).toBe(5)
+describe('the budget of retries', () => {
+  test('a tenth of what is sent, and never more than so many at once', () => {
+    const budget = createRetryBudget({ share: 0.1, floor: 2, most: 5, tenant: 100 })
+    const take = (n: number) => Array.from({ length: n }, () => budget.take('a')).filter(Boolean).length
+    expect(take(10)).toBe(2)
+    for (let n = 0; n < 30; n++) budget.sent('a')
+    expect(take(10)).toBeGreaterThanOrEqual(2)
+    for (let n = 0; n < 1000; n++) budget.sent('a')
+    expect(take(100)).toBe(5)
+  })
+
+  test('one that always fails uses up its own, not what another needs once in a while', async () => {
+    const cloud = await startCloud({ seed: 3, sizes: [20, 10], customers: 1, ca: testCa() })
+    onTestFinished(() => cloud.close())
+    const [well, ill] = cloud.tenants
+    if (well === undefined || ill === undefined) throw new Error('the cloud has two')
+    const graph = openGraphOf(cloud)
+    cloud.faults.add({ tenantId: ill.id, path: '/users', effect: { kind: 'status', status: 503 } })
+    let retried = 0
+    for (let run = 0; run < 40; run++) {
+      const client = graph.forTenant(ill.id)
+      expect(await caught(client.get('/users?$top=1'))).toMatchObject({ kind: 'transient' })
+      retried += client.usage.retries
+    }
+    // What it began with, and a tenth of its own requests.
+    expect(retried).toBeLessThanOrEqual(10 + 0.1 * 60)
+    cloud.faults.add({ tenantId: well.id, path: '/users', times: 2, effect: { kind: 'status', status: 503 } })
+    await graph.forTenant(well.id).get('/users?$top=1')
+  })
 })
 
 test('under 5 % of faults no more than a tenth of the requests are retries, as the cloud counts them, and all is read', async () => {
@@ -218,8 +295,9 @@ test('while Graph is away for everybody few calls go out, and it is found again'
     return error
   }
   for (const { id } of cloud.tenants)
-    cloud.faults.add({ tenantId: id, path: '.*', effect: { kind: 'status', status: 503 } })
-  for (const { id } of cloud.tenants) expect(await ask(id)).toMatchObject({ kind: 'transient' })
+    cloud.faults.add({ tenantId: id, path: '/users', effect: { kind: 'status', status: 503 } })
+  for (const { id } of cloud.tenants) expect(await ask(id)).not.toBeNull()
+  expect(graph.away()).toMatchObject([{ service: 'graph' }])
   const before = sent.requests
   const away: EntraSyncError[] = []
   for (let n = 0; n < 60; n++) {
@@ -236,4 +314,32 @@ test('while Graph is away for everybody few calls go out, and it is found again'
   while ((await ask(cloud.tenants[0]?.id ?? '')) !== null)
     await new Promise((resolve) => setTimeout(resolve, 20))
   for (const { id } of cloud.tenants) expect(await ask(id)).toBeNull()
+})
+
+test('the login service away for everybody: few tokens are asked for, Graph is not blamed, and it is found again', async () => {
+  const cloud = await startCloud({ seed: 9, sizes: [20, 10, 10, 10], customers: 3, ca: testCa() })
+  onTestFinished(() => cloud.close())
+  const graph = openGraphOf(cloud, { circuit: { failures: 6, probeMs: 300, restMs: 1000 } })
+  const ask = (id: string) => caught(graph.forTenant(id).get('/users?$top=1'))
+  const [signedIn, ...others] = cloud.tenants.map(({ id }) => id)
+  if (signedIn === undefined) throw new Error('the cloud has a partner')
+  expect(await ask(signedIn)).toBeNull()
+  cloud.faults.add({ path: '/oauth2/v2.0/token', effect: { kind: 'status', status: 503 } })
+  for (let n = 0; n < 6; n++) expect(await ask(others[n % 3] ?? '')).toMatchObject({ kind: 'transient' })
+  expect(graph.away()).toEqual([{ service: 'login', since: expect.any(Number) }])
+  const tokens = () => cloud.requests.counts()['/oauth2/v2.0/token'] ?? 0
+  const before = tokens()
+  expect(before).toBeGreaterThanOrEqual(6)
+  const startedAt = performance.now()
+  for (let n = 0; n < 60; n++) {
+    expect(await ask(others[n % 3] ?? '')).toMatchObject({ resource: 'token' })
+    // Who has a token goes on.
+    expect(await ask(signedIn)).toBeNull()
+  }
+  const probes = (performance.now() - startedAt) / 300
+  expect(tokens() - before).toBeLessThanOrEqual(probes + 1)
+  cloud.faults.clear()
+  while ((await ask(others[0] ?? '')) !== null) await new Promise((resolve) => setTimeout(resolve, 20))
+  for (const id of others) expect(await ask(id)).toBeNull()
+  expect(graph.away()).toEqual([])
 })

@@ -1,11 +1,14 @@
 import { request } from 'node:http'
 import { sql, type Kysely } from 'kysely'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { noteOutages, readOutages, type Outage } from '../../src/db/cloud-outages.ts'
 import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/tables.ts'
 import { liveness, watchEventLoop, workerCheck, type Check } from '../../src/http/health.ts'
+import { tellOutages } from '../../src/jobs/tell-outages.ts'
+import { log } from '../jobs/support.ts'
 import { halfOpenWay } from '../harness/half-open.ts'
-import { operatorToken, startTestHttp } from './start.ts'
+import { operatorToken, sessionOf, startTestHttp } from './start.ts'
 
 async function ready(url: string): Promise<{ status: number; red: string[] }> {
   const answer = await fetch(`${url}/readyz`)
@@ -24,6 +27,29 @@ async function addTenants(db: Kysely<Database>, count: number, syncedAgo: string
 describe('/readyz', () => {
   test('green with nothing to do', async () => {
     const { url } = await startTestHttp()
+    expect(await ready(url)).toEqual({ status: 200, red: [] })
+  })
+
+  test('red while a service of Microsoft answers nobody, and it is told in metrics and console; what a process told that is gone is forgotten', async () => {
+    const { url, database } = await startTestHttp()
+    const { db } = database
+    let away: Outage[] = [{ service: 'login', since: Date.parse('2026-01-02T03:04:05Z') }]
+    const telling = tellOutages({ db, away: () => away, process: 'one', log, everyMs: 20 })
+    onTestFinished(() => telling.stop())
+    await expect.poll(() => ready(url)).toEqual({ status: 503, red: ['cloud'] })
+    expect((await fetch(`${url}/livez`)).status).toBe(200)
+    const headers = { Authorization: `Bearer ${operatorToken}` }
+    expect(await (await fetch(`${url}/metrics`, { headers })).text()).toMatch(
+      /cloud_away{service="graph"} 0\ncloud_away{service="login"} 1/,
+    )
+    const Cookie = await sessionOf(url, operatorToken)
+    expect(await (await fetch(url, { headers: { Cookie, Accept: 'text/html' } })).text()).toContain(
+      'login service has answered nobody since 2026-01-02T03:04:05.000Z',
+    )
+    await noteOutages(db, 'another', [{ service: 'graph', since: 0 }])
+    away = []
+    await expect.poll(() => readOutages(db)).toEqual([{ service: 'graph', since: 0 }])
+    await sql`update cloud_outages set told_at = now() - interval '2 minutes'`.execute(db)
     expect(await ready(url)).toEqual({ status: 200, red: [] })
   })
 
@@ -136,7 +162,7 @@ describe('/readyz', () => {
     for (let n = 0; n < 2; n++)
       expect(await ready(url)).toEqual({
         status: 503,
-        red: ['schema', 'freshness', 'scheduler', 'workers', 'targets'],
+        red: ['schema', 'freshness', 'cloud', 'scheduler', 'workers', 'targets'],
       })
     expect((await fetch(`${url}/livez`)).status).toBe(200)
   })

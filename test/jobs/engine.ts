@@ -40,9 +40,10 @@ export async function startEngine(
   backend: Backend,
   sizes: number[],
   timings: GraphOptions['timings'] = {},
+  more: Parameters<typeof openCloud>[2] = {},
 ): Promise<Engine> {
   const database = await testDatabase()
-  const opened = await openCloud({ sizes }, timings)
+  const opened = await openCloud({ sizes }, timings, more)
   const queues = await openTestQueues(backend, database.url)
   const workers: RunningWorker[] = []
   const tenants = opened.cloud.tenants.map((tenant) => tenant.id)

@@ -1,5 +1,6 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
+import { readOutages } from '../../db/cloud-outages.ts'
 import { readFreeze } from '../../db/fleet-freeze.ts'
 import { readProblemPage, type OpenProblem } from '../../db/open-problems.ts'
 import {
@@ -10,6 +11,7 @@ import {
   type StatusFilter,
 } from '../../db/status.ts'
 import { parsed } from '../input.ts'
+import { outageText } from '../outage-text.ts'
 import type { ConsoleContext } from './console-context.ts'
 import {
   address,
@@ -41,7 +43,7 @@ export function addOverview({ deps, page }: ConsoleContext): void {
   const { db, syncIntervalMs } = deps
   page('/', '/', async (context, operator) => {
     const query = parsed(listQuery, context.req.query())
-    const [counts, problems, list, freeze] = await Promise.all([
+    const [counts, problems, list, freeze, outages] = await Promise.all([
       countStatus(db, syncIntervalMs),
       readProblemPage(db, { silenced: false, limit: problemsShown }),
       listStatus(db, syncIntervalMs, {
@@ -51,10 +53,13 @@ export function addOverview({ deps, page }: ConsoleContext): void {
         offset: (query.page - 1) * perPage,
       }),
       readFreeze(db),
+      readOutages(db),
     ])
     const body = html`<h1>Overview</h1>
-      ${freeze === null ? nothing : frozenBanner(freeze.reason)} ${cards(counts, query.filter)}
-      ${problemList(problems, operator)} ${counts.all === 0 ? firstSteps : tenantList(list, query)}`
+      ${freeze === null ? nothing : frozenBanner(freeze.reason)}
+      ${outages.map((outage) => html`<p class="flash bad" role="alert">${outageText(outage)}.</p>`)}
+      ${cards(counts, query.filter)} ${problemList(problems, operator)}
+      ${counts.all === 0 ? firstSteps : tenantList(list, query)}`
     return { title: 'Overview', body }
   })
 }

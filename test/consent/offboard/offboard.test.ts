@@ -59,6 +59,7 @@ const nameless = [
   'app_entitlements',
   'app_budgets',
   'app_entitlement_plans',
+  'cloud_outages',
   'computers',
   'deployments',
   'fleet_freezes',
