@@ -102,6 +102,7 @@ export const graphObjects: Fault[] = [
   {
     number: 29,
     name: 'a tenant shrinks to nobody',
+    alone: true,
     tells: null,
     reach: 'victim',
     quiet: true,

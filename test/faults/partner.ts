@@ -33,8 +33,6 @@ const asListed = ({ id: tenantId, displayName }: TenantHandle): object => ({
   displayName,
 })
 
-let id = 0
-
 /** The list of customers is not what it is. Nobody is stopped, and nothing of anybody is taken away, because of it. */
 function list(
   number: number,
@@ -42,6 +40,7 @@ function list(
   effectOf: (world: World) => Parameters<World['cloud']['faults']['add']>[0]['effect'],
   fails: string,
 ): Fault {
+  let id = 0
   return {
     number,
     name,
