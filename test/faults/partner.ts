@@ -107,6 +107,14 @@ export const partnerFaults: Fault[] = [
       if (relationship === undefined) throw new Error('the victim is a customer')
       relationship.status = 'terminated'
       expect(await discover(world)).toBe('')
+      await until('the run under way to end', async () => {
+        const { serving_seq: serving } = await world.database.db
+          .selectFrom('sync_requests')
+          .select('serving_seq')
+          .where('entra_tenant_id', '=', victim.id)
+          .executeTakeFirstOrThrow()
+        return serving === null
+      })
       const before = await world.freshness(victim)
       expect((await world.openProblems()).map(({ code }) => code)).toContain('gdap_ended')
       await world.cycle()
