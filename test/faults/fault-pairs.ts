@@ -22,7 +22,7 @@ export function describeFaultPairs({
 
     const faults = Object.entries(catalogue)
       .filter(([family]) => backend === 'redis' || family !== 'redis')
-      .flatMap(([, list]) => list)
+      .flatMap(([, list]) => list.filter(({ alone }) => alone !== true))
     const pair = fc.uniqueArray(fc.constantFrom(...faults), {
       minLength: 2,
       maxLength: 2,

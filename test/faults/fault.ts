@@ -16,6 +16,8 @@ export interface Fault {
   mode?: 'delta' | 'full'
   /** Nobody leaves the victim meanwhile: what goes with what is held would stay held with it. */
   quiet?: boolean
+  /** Not beside others: what they add would make right what is to be held here. */
+  alone?: boolean
   /** Code of the problem that stands open while it lasts. */
   problem?: string
   inject(world: World): Promise<void> | void

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { expect } from 'vitest'
+import { until } from '../jobs/support.ts'
 import type { Fault } from './fault.ts'
 import type { World } from './world.ts'
 
@@ -101,10 +102,17 @@ export const graphObjects: Fault[] = [
   {
     number: 29,
     name: 'a tenant shrinks to nobody',
+    alone: true,
     tells: null,
     reach: 'victim',
     quiet: true,
-    inject({ victim: { directory } }) {
+    async inject({ victim: { directory }, database: { db } }) {
+      // A round on its way would see some of them there and some not, and be right.
+      await until('nothing to be under way', async () => {
+        const { rows } = await sql`
+          select 1 from sync_requests where served_seq < requested_seq or serving_seq is not null`.execute(db)
+        return rows.length === 0
+      })
       for (const { id } of directory.truth().users) directory.deleteUser(id)
     },
     end({ victim: { directory } }) {

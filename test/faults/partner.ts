@@ -33,8 +33,6 @@ const asListed = ({ id: tenantId, displayName }: TenantHandle): object => ({
   displayName,
 })
 
-let id = 0
-
 /** The list of customers is not what it is. Nobody is stopped, and nothing of anybody is taken away, because of it. */
 function list(
   number: number,
@@ -42,6 +40,7 @@ function list(
   effectOf: (world: World) => Parameters<World['cloud']['faults']['add']>[0]['effect'],
   fails: string,
 ): Fault {
+  let id = 0
   return {
     number,
     name,
@@ -108,6 +107,14 @@ export const partnerFaults: Fault[] = [
       if (relationship === undefined) throw new Error('the victim is a customer')
       relationship.status = 'terminated'
       expect(await discover(world)).toBe('')
+      await until('the run under way to end', async () => {
+        const { serving_seq: serving } = await world.database.db
+          .selectFrom('sync_requests')
+          .select('serving_seq')
+          .where('entra_tenant_id', '=', victim.id)
+          .executeTakeFirstOrThrow()
+        return serving === null
+      })
       const before = await world.freshness(victim)
       expect((await world.openProblems()).map(({ code }) => code)).toContain('gdap_ended')
       await world.cycle()

@@ -20,19 +20,19 @@ function refusing(
       const { db } = world.database
       await sql
         .raw(
-          `create function refuse_${state}() returns trigger language plpgsql as $$ begin
+          `create function refuse_${table}_${state}() returns trigger language plpgsql as $$ begin
             raise exception 'refused by the test' using errcode = '${state}'; end $$`,
         )
         .execute(db)
       await sql
         .raw(
-          `create trigger refuse_${state} before insert or update on ${table} for each row
-            when (${column}'${id}') execute function refuse_${state}()`,
+          `create trigger refuse_${table}_${state} before insert or update on ${table} for each row
+            when (${column}'${id}') execute function refuse_${table}_${state}()`,
         )
         .execute(db)
     },
     end: async ({ database: { db } }) =>
-      void (await sql.raw(`drop function refuse_${state} cascade`).execute(db)),
+      void (await sql.raw(`drop function refuse_${table}_${state} cascade`).execute(db)),
   }
 }
 

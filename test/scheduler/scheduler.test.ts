@@ -100,4 +100,16 @@ describe('the scheduler', () => {
     const next = (await queues.control.getJobScheduler('tick'))?.next ?? 0
     expect(next).toBeGreaterThan(Date.now() - 60_000)
   })
+
+  it('makes a schedule anew that a clock put back has left an hour ahead', async () => {
+    const queues = await openTestQueues('redis', database.url)
+    closers.push(() => queues.close())
+    const scheduler = await startScheduler({ queues, log, timings: { ...timings, assertMs: 3_600_000 } })
+    closers.push(() => scheduler.stop())
+    await redisCommand(queues.url, 'zadd', `${queues.prefix}:control:repeat`, Date.now() + 3_600_000, 'tick')
+    expect((await queues.control.getJobScheduler('tick'))?.next).toBeGreaterThan(Date.now() + 3_000_000)
+    await scheduler.assert()
+    const next = (await queues.control.getJobScheduler('tick'))?.next ?? Infinity
+    expect(next).toBeLessThan(Date.now() + 60_000)
+  })
 })
