@@ -46,7 +46,7 @@ test.each(backends)(
         ...names.map((name) => [name, {}, 'job_unknown'] as const),
       ]
       for (const [name, data, code] of added) {
-        const { id = '' } = await queues[queue].add(name, data as object, { attempts: 5 })
+        const { id = '' } = await queues[queue].add(name, data, { attempts: 5 })
         const job = await until('the job to end', async () => {
           const now = await queues[queue].getJob(id)
           return now?.finishedOn === undefined ? null : now
