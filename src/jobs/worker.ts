@@ -121,7 +121,7 @@ async function processJob(
   token: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const log = context.log.child({ job: job.name, jobId: job.id })
+  const log = context.log.child({ job: short(job.name), jobId: job.id })
   const progress = progressReporter(job, log)
   const helpers: JobHelpers = {
     id: job.id ?? '',
@@ -159,10 +159,14 @@ async function processJob(
 async function handle(handlers: Handlers, queue: QueueName, job: Job, helpers: JobHelpers): Promise<Verdict> {
   if (!isJobName(job.name) || catalog[job.name].queue !== queue) {
     const known = Object.entries(catalog).filter(([, entry]) => entry.queue === queue)
-    throw new EntraSyncError('input', `There is no job ${JSON.stringify(job.name)} in the queue ${queue}.`, {
-      code: 'job_unknown',
-      remedy: `Jobs of this queue: ${known.map(([name]) => name).join(', ')}.`,
-    })
+    throw new EntraSyncError(
+      'input',
+      `There is no job ${JSON.stringify(short(job.name))} in the queue ${queue}.`,
+      {
+        code: 'job_unknown',
+        remedy: `Jobs of this queue: ${known.map(([name]) => name).join(', ')}.`,
+      },
+    )
   }
   return dispatch(handlers, job.name, job.data, helpers)
 }
@@ -170,7 +174,7 @@ async function handle(handlers: Handlers, queue: QueueName, job: Job, helpers: J
 function dispatch(handlers: Handlers, name: JobName, data: unknown, helpers: JobHelpers): Promise<Verdict> {
   const parsed = catalog[name].payload.safeParse(data)
   if (!parsed.success) {
-    const reasons = z.prettifyError(parsed.error).replaceAll('\n', ' ')
+    const reasons = short(z.prettifyError(parsed.error).replaceAll('\n', ' '))
     throw new EntraSyncError('input', `The payload of ${name} is not valid: ${reasons}`, {
       code: 'payload_invalid',
       remedy: 'Correct it and add the job again.',
@@ -179,6 +183,8 @@ function dispatch(handlers: Handlers, name: JobName, data: unknown, helpers: Job
   // The catalog ties a schema's output to the payload of the handler of the same name; TypeScript can't see it here.
   return (handlers[name] as (payload: unknown, job: JobHelpers) => Promise<Verdict>)(parsed.data, helpers)
 }
+
+const longest = 500
 
 const withTenant = z.union([
   z.object({ entraTenantId: z.guid() }).transform((data) => data.entraTenantId),
@@ -189,5 +195,10 @@ const withTenant = z.union([
 
 async function subject(context: WorkerContext, job: Job): Promise<string> {
   const tenant = withTenant.safeParse(job.data)
-  return tenant.success ? context.nameOf(tenant.data.toLowerCase()) : job.name
+  return tenant.success ? context.nameOf(tenant.data.toLowerCase()) : short(job.name)
+}
+
+/** Names of jobs and of keys are whatever a client of the queue has made up: megabytes of them are no line of a log. */
+function short(text: string): string {
+  return text.length > longest ? `${text.slice(0, longest).toWellFormed()}…` : text
 }
