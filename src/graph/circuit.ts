@@ -11,6 +11,8 @@ export interface Circuit {
    * asking, the others wait a moment for its answer: the service may be back long since.
    */
   restMs(signal?: AbortSignal): Promise<number>
+  /** As `restMs`, of a call that has failed already: it is never let through, and waits for nobody. */
+  restAfterFailureMs(): number
   /** The service has answered: with whatever but a 5xx. */
   answered(): void
   /** A 5xx, or no answer. */
@@ -65,8 +67,9 @@ export function createCircuit(settings: Partial<CircuitSettings> = {}): Circuit 
         })
         if (isClosed()) return 0
       }
-      return Math.ceil(restMs + Math.random() * 2 * restMs)
+      return rest()
     },
+    restAfterFailureMs: () => (openedAt === null ? 0 : rest()),
     answered() {
       running = 0
       if (who.size > 0) who = new Set()
@@ -85,6 +88,10 @@ export function createCircuit(settings: Partial<CircuitSettings> = {}): Circuit 
       onChange?.(true)
     },
     awaySince: () => openedAt,
+  }
+
+  function rest(): number {
+    return Math.ceil(restMs + Math.random() * 2 * restMs)
   }
 
   /** Asked after a wait: the compiler believes that nothing has changed meanwhile. */

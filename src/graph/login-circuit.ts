@@ -9,23 +9,31 @@ export async function whileThere<T>(
   acquire: () => Promise<T>,
 ): Promise<T> {
   const rest = await circuit.restMs()
-  if (rest > 0) {
-    throw new EntraSyncError('throttled', 'The login service answers nobody at the moment.', {
-      code: 'login_away',
-      tenant: entraTenantId,
-      resource: tokenResource,
-      retryAt: new Date(Date.now() + rest),
-      remedy: 'Nothing to do: it is tried every few seconds, and all go on when it answers.',
-    })
-  }
+  if (rest > 0) throw loginAway(entraTenantId, rest)
   try {
     const token = await acquire()
     circuit.answered()
     return token
   } catch (error) {
-    if (isEntraSyncError(error, 'transient')) circuit.failed(entraTenantId)
+    if (isEntraSyncError(error, 'transient')) {
+      circuit.failed(entraTenantId)
+      // Whoever asked for all must not be backed off for it: hours of that would make an hour of back-off for everybody.
+      const away = circuit.restAfterFailureMs()
+      if (away > 0) throw loginAway(entraTenantId, away, error)
+    }
     // A refusal is an answer, too; a credential that cannot be read never got as far as the service.
     else if (isEntraSyncError(error) && error.status !== undefined) circuit.answered()
     throw error
   }
+}
+
+function loginAway(tenant: string, restMs: number, cause?: unknown): EntraSyncError {
+  return new EntraSyncError('throttled', 'The login service answers nobody at the moment.', {
+    code: 'login_away',
+    tenant,
+    resource: tokenResource,
+    retryAt: new Date(Date.now() + restMs),
+    remedy: 'Nothing to do: it is tried every few seconds, and all go on when it answers.',
+    cause,
+  })
 }

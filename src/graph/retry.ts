@@ -40,8 +40,7 @@ export function retrying(client: ClientContext): Middleware {
       }
       const answer = answerOf(call)
       // The token's own faults are the login service's, which has a circuit of its own.
-      if (error.kind === 'transient' && error.resource !== tokenResource)
-        client.circuit.failed(client.entraTenantId)
+      if (error.kind === 'transient' && error.resource !== tokenResource) countFailure(client, call, error)
       else if (answer !== undefined) client.circuit.answered()
       if (error.kind === 'throttled' && answer !== undefined) {
         const wait = Math.max(askedWaitMs(client, call) ?? 0, backoffMs(client.timings.backoffMs, attempt))
@@ -80,13 +79,24 @@ async function waitMs({ gates, units, entraTenantId }: ClientContext): Promise<n
 /** Nobody is answered: the tenant gives its slot back and comes again at a moment of its own. */
 async function refuseWhileAway({ circuit, entraTenantId }: ClientContext, call: Call): Promise<void> {
   const rest = await circuit.restMs(call.signal)
-  if (rest === 0) return
-  throw new EntraSyncError('throttled', 'Graph answers nobody at the moment.', {
+  if (rest > 0) throw graphAway(entraTenantId, call, rest)
+}
+
+/** Whoever asked for all must not be backed off for it: hours of that would make an hour of back-off for everybody. */
+function countFailure({ circuit, entraTenantId }: ClientContext, call: Call, error: EntraSyncError): void {
+  circuit.failed(entraTenantId)
+  const rest = circuit.restAfterFailureMs()
+  if (rest > 0) throw graphAway(entraTenantId, call, rest, error)
+}
+
+function graphAway(entraTenantId: string, call: Call, rest: number, cause?: unknown): EntraSyncError {
+  return new EntraSyncError('throttled', 'Graph answers nobody at the moment.', {
     code: 'graph_away',
     tenant: entraTenantId,
     resource: pathOf(call.link),
     retryAt: new Date(Date.now() + rest),
     remedy: 'Nothing to do: it is tried every few seconds, and all go on when it answers.',
+    cause,
   })
 }
 
