@@ -5,7 +5,7 @@ import { createCircuit, createRetryBudget, type CircuitSettings } from './circui
 import { createGates } from './gates.ts'
 import { defaultLimits, defaultTimings, type GraphLimits, type GraphTimings } from './timings.ts'
 import { createTokens, type AppCredentials, type Token, type Tokens } from './tokens.ts'
-import { createUnits, type UnitLimits, type UnitSource } from './units.ts'
+import { createUnits, type UnitLimits, type Units, type UnitSource } from './units.ts'
 
 export interface Graph {
   /** A client of one tenant for one run. Tokens and throttling are shared by all of a process. */
@@ -39,13 +39,16 @@ export type UserGraph = (
   tokenFor: (signal?: AbortSignal) => Promise<{ value: string; expiresAt: number }>,
 ) => GraphClient & GraphWriter
 
+/** What a person does in the partner's tenant for two hundred customers is one burst; Microsoft's own 429 is limit enough. */
+const unlimited: Units = { waitMs: () => Promise.resolve(0), spent() {}, holdApp() {} }
+
 /** Opens Graph for signed-in users. What holds one of them (throttling) holds all of the process in that tenant. */
 export function createUserGraph(options: Omit<GraphOptions, 'appFor'>): UserGraph {
   const timings = { ...defaultTimings, ...options.timings }
   const limits = { ...defaultLimits, ...options.limits }
   const shared = {
     gates: createGates(),
-    units: createUnits(),
+    units: unlimited,
     circuit: createCircuit(),
     retries: createRetryBudget(),
   }
