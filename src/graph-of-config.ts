@@ -15,6 +15,7 @@ import type { Database } from './db/tables.ts'
 import { EntraSyncError, isEntraSyncError } from './errors.ts'
 import { createGraph, type Graph, type GraphOptions } from './graph/graph.ts'
 import type { AppCredential } from './graph/tokens.ts'
+import { createUnits } from './graph/units.ts'
 import { openKeyRing, type KeyRing } from './key-ring.ts'
 import type { Log } from './log.ts'
 import { open } from './secrets.ts'
@@ -55,11 +56,11 @@ export async function openGraph(
     cloud: config.cloud,
     log,
     ...(timings && { timings }),
-    units: {
+    units: createUnits({
       appOf: (entraTenantId: string) => apps.get(entraTenantId) ?? defaultClientId ?? 'unknown',
       take: (clientId: string, block: number) => takeUnits(db, clientId, block, appBudget),
       hold: (clientId: string, milliseconds: number) => holdApp(db, clientId, milliseconds),
-    },
+    }),
   }
 
   async function credentialsOf(

@@ -5,7 +5,7 @@ import { createCircuit, createRetryBudget, type CircuitSettings } from './circui
 import { createGates } from './gates.ts'
 import { defaultLimits, defaultTimings, type GraphLimits, type GraphTimings } from './timings.ts'
 import { createTokens, type AppCredentials, type Token, type Tokens } from './tokens.ts'
-import { createUnits, type UnitLimits, type Units, type UnitSource } from './units.ts'
+import { createUnits, type Units } from './units.ts'
 
 export interface Graph {
   /** A client of one tenant for one run. Tokens and throttling are shared by all of a process. */
@@ -27,9 +27,8 @@ export interface GraphOptions {
   log: Log
   timings?: Partial<GraphTimings>
   limits?: Partial<GraphLimits>
-  /** An app's budget, shared by all processes. */
-  units?: UnitSource
-  unitLimits?: Partial<UnitLimits>
+  /** Keeps the budgets: one for all ways to Graph that a process opens, or each would take blocks of its own. */
+  units?: Units
   circuit?: Partial<CircuitSettings>
 }
 
@@ -108,7 +107,7 @@ export function createGraph(options: GraphOptions): Graph {
   })
   const shared = {
     gates: createGates(),
-    units: createUnits(options.units, options.unitLimits),
+    units: options.units ?? createUnits(),
     circuit: circuits.graph,
     retries: createRetryBudget(),
   }

@@ -18,7 +18,7 @@ export interface CloudAndGraph {
 export async function openCloud(
   options: CloudOptions,
   timings: GraphOptions['timings'] = {},
-  more: Pick<GraphOptions, 'units' | 'unitLimits' | 'circuit'> = {},
+  more: Pick<GraphOptions, 'units' | 'circuit'> = {},
 ): Promise<CloudAndGraph> {
   const cloud = await startCloud({ ...options, ca: testCa() })
   const graph = createGraph({

@@ -62,12 +62,14 @@ describe('the budget of an app, over all processes', () => {
         appFor: async () => ({ clientId: cloud.clientId, secret: cloud.clientSecret }),
         log,
         timings: { maxInlineWaitMs: 200 },
-        units: {
-          appOf: () => cloud.clientId,
-          take: (app, block) => takeUnits(database.db, app, block, budget),
-          hold: (app, milliseconds) => holdApp(database.db, app, milliseconds),
-        },
-        unitLimits: { block: 10 },
+        units: createUnits(
+          {
+            appOf: () => cloud.clientId,
+            take: (app, block) => takeUnits(database.db, app, block, budget),
+            hold: (app, milliseconds) => holdApp(database.db, app, milliseconds),
+          },
+          { block: 10 },
+        ),
       })
       onTestFinished(() => graph.close())
       return graph

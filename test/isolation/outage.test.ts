@@ -1,3 +1,4 @@
+import { createUnits } from '../../src/graph/units.ts'
 import { sql } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import { takeUnits } from '../../src/db/app-budgets.ts'
@@ -21,8 +22,10 @@ for (const [service, path] of [
       { maxInlineWaitMs: 1500 },
       {
         circuit,
-        unitLimits: { block, askMs: 100 },
-        units: { appOf: () => 'app', take: (app, wanted) => take(app, wanted), hold: async () => {} },
+        units: createUnits(
+          { appOf: () => 'app', take: (app, wanted) => take(app, wanted), hold: async () => {} },
+          { block, askMs: 100 },
+        ),
       },
     )
     onTestFinished(() => engine.close())
