@@ -138,7 +138,9 @@ test.each([
   ['postgres_econnreset', true],
   ['postgres_57p01', true],
   ['postgres_53300', true],
-  ['postgres_57014', false],
+  ['postgres_57014', true],
+  ['postgres_25006', true],
+  ['postgres_22P02', false],
   ['postgres_22012', false],
   ['postgres_23505', false],
 ])('%s passes by itself: %s', (code, passes) => {
