@@ -1,4 +1,4 @@
-import { shorten, widthOf } from './text.ts'
+import { printable, shorten, widthOf } from './text.ts'
 
 /** The part of a terminal stream that a bar needs. */
 export interface ProgressStream {
@@ -24,12 +24,12 @@ export function createProgressBar(stream: ProgressStream) {
       const percent = `${String(Math.floor(share * 100)).padStart(3)} %`
       const bar = columns >= 60 ? `[${'#'.repeat(Math.round(share * 20)).padEnd(20, '-')}] ` : ''
       // The last column stays free: some terminals wrap when it is filled, and the bar could not be drawn over.
-      last = shorten(`${bar}${percent}  ${text}`, columns - 1)
+      last = shorten(`${bar}${percent}  ${printable(text)}`, columns - 1)
       stream.write(clear + last)
     },
-    /** Prints a line of its own above the bar. */
+    /** Prints a line of its own above the bar. Names in it may be anybody's. */
     line(text: string): void {
-      stream.write(`${clear}${text}\n${live ? last : ''}`)
+      stream.write(`${clear}${printable(text)}\n${live ? last : ''}`)
     },
     done(): void {
       if (live && widthOf(last) > 0) stream.write(clear)
