@@ -6,6 +6,7 @@ import { startCloud } from '../../simulator/cloud.ts'
 import { collections } from '../../src/sync/collections.ts'
 import { loginFetch } from '../../src/graph/login-transport.ts'
 import { createGraph } from '../../src/graph/graph.ts'
+import { createPartnerCenter } from '../../src/graph/partner-center.ts'
 import { createLog } from '../../src/log.ts'
 import { requestSync } from '../../src/sync/requests.ts'
 import { runSync } from '../../src/sync/run.ts'
@@ -136,3 +137,39 @@ test('a token request goes to the login service and nowhere else, and follows no
   expect([...origins]).toEqual([cloud.origin])
   expect(reached()).toBe(0)
 })
+
+test('nor do links and redirects inside the answers of a batch', async () => {
+  const { origins, reached, trap } = await watched()
+  let inner: object = {}
+  const cloud = await fakeCloud(() => ({
+    body: { responses: [{ id: '1', ...inner }], '@odata.nextLink': `${trap}/x` },
+  }))
+  const client = cloud.graph.forTenant(tenant)
+  for (const link of [...hostileLinks(cloud.origin), `${trap}/v1.0/users`]) {
+    for (const status of [200, 302, 410]) {
+      inner = { status, headers: { Location: link }, body: { value: [], '@odata.nextLink': link } }
+      const answers = await client.batch([{ id: '1', url: '/teams/x' }])
+      expect(answers.get('1')).toMatchObject({ status })
+    }
+  }
+  expect([...origins]).toEqual([cloud.origin])
+  expect(reached()).toBe(0)
+})
+
+test('a partner user’s token stays with Partner Center, whatever it redirects to and whatever a customer is called', async () => {
+  const { origins, reached, trap } = await watched()
+  let location = trap
+  const cloud = await fakeCloud(() => ({ status: 307, headers: { location }, body: '' }))
+  const center = createPartnerCenter({ partnerCenterUrl: cloud.origin, log, spacingMs: 0 })
+  const links = [...hostileLinks(cloud.origin), trap]
+  expect(links.length).toBeGreaterThan(200)
+  for (const link of links) {
+    // A header takes no more than this.
+    location = /^[\x20-\x7e]{1,8000}$/.test(link) ? link : trap
+    const error = await caught(center.withdraw({ token: 'a-token', customer: link, clientId: link }))
+    // A name that cannot stand in a path is refused before; all others end at the redirect.
+    expect(['foreign_origin', 'transient', 'malformed', 'input']).toContain(error.kind)
+  }
+  expect([...origins].filter((origin) => origin !== cloud.origin)).toEqual([])
+  expect(reached()).toBe(0)
+}, 120_000)
