@@ -38,7 +38,7 @@ export async function doctor(context: CommandContext): Promise<number> {
   const findings: Finding[] = []
   const tell = (finding: Finding): void => {
     findings.push(finding)
-    output.line(`${finding.verdict.padEnd(4)}  ${finding.check}: ${printable(finding.detail)}`)
+    output.line(`${finding.verdict.padEnd(4)}  ${printable(finding.check)}: ${printable(finding.detail)}`)
     if (finding.remedy !== undefined) output.line(`      ${printable(finding.remedy)}`)
   }
   const attempt = async (check: string, run: () => Promise<Finding[] | void>): Promise<boolean> => {

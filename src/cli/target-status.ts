@@ -90,7 +90,7 @@ export function printTargetHolds(output: Output, holds: TargetHold[], now: Date)
       .join(', ')
     const through = deployments.length < namesTold ? names : `${names}, …`
     output.line(
-      `  ${printable(tenant)}: ${what}, through ${through || 'deployments that are gone'} [${reason}, for ${age(at, now)}, ${hold.hold_id}]`,
+      `  ${printable(tenant)}: ${what}, through ${through || 'deployments that are gone'} [${printable(reason)}, for ${age(at, now)}, ${hold.hold_id}]`,
     )
     for (const { subject, item, now: has, wanted } of hold.samples) {
       const change = `${has === null ? 'nothing' : printable(has)} → ${wanted === null ? 'nothing' : printable(wanted)}`
