@@ -1,18 +1,14 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Database } from '../../src/db/tables.ts'
 import { listHolds } from '../../src/holds/list.ts'
 import { testDatabase, type TestDatabase } from '../harness/database.ts'
+import { poison } from '../harness/poison.ts'
 import { contoso, drainedGroup } from '../holds/world.ts'
 import { addFleet } from '../http/console/fleet.ts'
 import { runCommand } from './run-command.ts'
 
 /** Moves the cursor, rings, forges a line, turns the direction of writing, and is a formula to a spreadsheet. */
 const hostile = '=1+1\u001b[2J\u001b]0;owned\u0007\u009b31m\r\nERROR forged\t\u202egnp.exe\u2066\u200b'
-
-/** Keys and words with a meaning of their own: to change them would be to ask for something else. */
-const kept =
-  /(^|_)(id|url|link|hash|code|kind|status|state|mode|scope|version|checksum|outcome|direction|type|method|level|sealed|slug|step|role|roles)$/
 
 let database: TestDatabase
 let changed: string[]
@@ -31,29 +27,10 @@ beforeAll(async () => {
     db,
   )
   await sql`insert into fleet_freezes (started_by, reason) values ('anna', 'outage')`.execute(db)
-  changed = await poison(db)
+  changed = await poison(db, hostile)
   holdId = (await listHolds(db))[0]?.holdId ?? ''
 })
 afterAll(() => database.drop())
-
-/** Appends it to every text that the schema lets have it; answers which. */
-async function poison(db: Kysely<Database>): Promise<string[]> {
-  const { rows } = await sql<{ table: string; column: string }>`
-    select c.table_name as "table", c.column_name as "column" from information_schema.columns c
-    join information_schema.tables t using (table_schema, table_name)
-    where c.table_schema = 'entra_sync' and t.table_type = 'BASE TABLE' and c.data_type = 'text'`.execute(db)
-  const done: string[] = []
-  for (const { table, column } of rows) {
-    if (kept.test(column) || table === 'schema_migrations') continue
-    const result =
-      await sql`update ${sql.table(table)} set ${sql.ref(column)} = ${sql.ref(column)} || ${hostile}
-      where ${sql.ref(column)} is not null`
-        .execute(db)
-        .catch(() => null)
-    if ((result?.numAffectedRows ?? 0n) > 0n) done.push(`${table}.${column}`)
-  }
-  return done
-}
 
 test('the poison is where names are', () => {
   for (const field of [
