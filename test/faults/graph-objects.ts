@@ -221,6 +221,11 @@ export const graphObjects: Fault[] = [
       directory.addGroup({ id: life.groupOf(victim), displayName: 'Another group', securityEnabled: true })
       directory.addMember(life.groupOf(victim), user.id)
     },
-    end: ({ bystanders, victim, life }) => bystanders[1]?.directory.deleteGroup(life.groupOf(victim)),
+    end({ bystanders, victim, life }) {
+      const directory = bystanders[1]?.directory
+      const id = life.groupOf(victim)
+      // Life may have deleted it meanwhile.
+      if (directory?.truth().groups.some((group) => group.id === id)) directory.deleteGroup(id)
+    },
   },
 ]
