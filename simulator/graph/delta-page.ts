@@ -152,12 +152,17 @@ function tellProperties(
   const { type, collection } = source
   const names = tracked.names ?? type.defaults ?? [...type.properties]
   const changed = changes === null ? [] : names.filter((name) => changes.names.has(name))
-  const relevant = changes?.lifecycle !== false || changed.length > 0
+  const relevant =
+    changes?.lifecycle !== false ||
+    changed.length > 0 ||
+    (tracked.members && (changes?.memberIds.length ?? 0) > 0)
+  if (!relevant) return null
   if (object.state !== 'live') {
-    if (changes === null || !relevant) return null
+    // Also when it was deleted after the round began: its changes are of no more use to anybody, and if it were passed
+    // over, a member that left before it was deleted and restored would never be told.
+    if (changes === null) return null
     return { id: object.id, '@removed': { reason: object.state === 'deleted' ? 'changed' : 'deleted' } }
   }
-  if (!relevant && !(tracked.members && (changes?.memberIds.length ?? 0) > 0)) return null
   if (context.faults.knobs.reduced.includes(collection)) {
     context.faults.applied('reduced')
     return renderReduced(object.id, tracked.names, type)
