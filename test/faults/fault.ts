@@ -18,6 +18,8 @@ export interface Fault {
   quiet?: boolean
   /** Not beside others: what they add would make right what is to be held here. */
   alone?: boolean
+  /** Injected before others, which may take away what it needs for that. */
+  first?: boolean
   /** Code of the problem that stands open while it lasts. */
   problem?: string
   inject(world: World): Promise<void> | void

@@ -218,14 +218,12 @@ export const graphObjects: Fault[] = [
       const directory = bystanders[1]?.directory
       const [user] = directory?.truth().users ?? []
       if (directory === undefined || user === undefined) throw new Error('there is another tenant')
-      directory.addGroup({ id: life.groupOf(victim), displayName: 'Another group', securityEnabled: true })
-      directory.addMember(life.groupOf(victim), user.id)
-    },
-    end({ bystanders, victim, life }) {
-      const directory = bystanders[1]?.directory
       const id = life.groupOf(victim)
-      // Life may have deleted it meanwhile.
-      if (directory?.truth().groups.some((group) => group.id === id)) directory.deleteGroup(id)
+      // An id is given once: the second time it is the same group that is back.
+      if (!directory.restoreGroup(id))
+        directory.addGroup({ id, displayName: 'Another group', groupTypes: ['Unified'] })
+      directory.addMember(id, user.id)
     },
+    end: ({ bystanders, victim, life }) => bystanders[1]?.directory.deleteGroup(life.groupOf(victim)),
   },
 ]

@@ -21,6 +21,7 @@ function payload({ number, name, data, tells, fails }: Bad): Fault {
     name,
     tells,
     reach: 'victim',
+    first: true,
     async inject(world) {
       jobId = (await world.app.queues.sync.add('sync-tenant', data(world), { attempts: 5 })).id ?? ''
     },
@@ -88,6 +89,7 @@ export const payloadFaults: Fault[] = [
     name: 'the same job ten times at once',
     tells: null,
     reach: 'victim',
+    first: true,
     async inject({ app, victim }) {
       const job = { name: 'sync-tenant', data: { entraTenantId: victim.id } }
       await app.queues.sync.addBulk(Array.from({ length: 10 }, () => job))
@@ -99,6 +101,7 @@ export const payloadFaults: Fault[] = [
     name: 'a job with the id of one that has ended and is kept',
     tells: null,
     reach: 'victim',
+    first: true,
     async inject({ app, victim }) {
       const add = () =>
         app.queues.sync.add('sync-tenant', { entraTenantId: victim.id }, { jobId: 'every-night' })

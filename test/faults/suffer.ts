@@ -39,7 +39,8 @@ export async function suffer(world: World, ...faults: Fault[]): Promise<Verdict>
   const ended: Promise<void>[] = []
   try {
     life.goOn(faults.some(({ quiet }) => quiet === true) ? bystanders : undefined)
-    for (const fault of faults) await fault.inject(world)
+    for (const fault of faults.toSorted((one, other) => Number(!one.first) - Number(!other.first)))
+      await fault.inject(world)
     // Of several at once one may hide the other.
     const isTold = (): boolean =>
       faults.length === 1

@@ -28,7 +28,10 @@ async function copyOf(template: string): Promise<TestDatabase> {
   await asAdmin(`create database ${name} template ${template}`)
   const url = new URL(serverUrl())
   url.pathname = `/${name}`
-  const db = openDatabase(url.href, { max: 10, applicationName: 'tests of entra-sync', onError: () => {} })
+  // What a test does to all sessions of the database from now on (a failover to a replica) is not done to its own.
+  const own = new URL(url)
+  own.searchParams.set('options', '-c search_path=entra_sync -c default_transaction_read_only=off')
+  const db = openDatabase(own.href, { max: 10, applicationName: 'tests of entra-sync', onError: () => {} })
   return {
     url: url.href,
     db,
