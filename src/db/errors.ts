@@ -19,3 +19,11 @@ export function databaseError(thrown: unknown): EntraSyncError | null {
     cause: thrown,
   })
 }
+
+// Connection exceptions, no free connection, shutdown and start, and a replica before it is promoted.
+const away = /^postgres_(connection_lost|e[a-z_]+|08\w{3}|53300|57p0\d|25006)$/
+
+/** Whether Postgres was not there at all, or not yet: nothing is wrong with what was asked of it. */
+export function isPostgresAway(error: EntraSyncError): boolean {
+  return error.kind === 'database' && away.test(error.code)
+}

@@ -4,7 +4,7 @@ import { EntraSyncError } from '../errors.ts'
 import type { SyncContext } from '../sync/context.ts'
 import { requestSync } from '../sync/requests.ts'
 import { runSync } from '../sync/run.ts'
-import { retryAfterFailure } from '../sync/schedule.ts'
+import { paceOf, retryAfterFailure } from '../sync/schedule.ts'
 import { forgottenFamilies, dirtyDaily } from '../targets/waiting.ts'
 import { priorities, type Payload } from './catalog.ts'
 import { enqueueFamily } from './enqueue-targets.ts'
@@ -94,7 +94,7 @@ async function run(
     if (verdict.job !== 'failed') return verdict
     // A failure inside a run is counted and planned by the engine; this one came before or after it.
     const consecutiveFailures = failuresBefore + 1
-    const nextSyncAt = retryAfterFailure(new Date(), consecutiveFailures, false, entraTenantId)
+    const nextSyncAt = retryAfterFailure(new Date(), consecutiveFailures, paceOf(verdict.error), entraTenantId)
     await planNextSync(sync.db, entraTenantId, { nextSyncAt, consecutiveFailures })
     return { ...verdict, again: 'back-off', retryAt: nextSyncAt }
   }

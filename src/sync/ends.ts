@@ -10,7 +10,7 @@ import { requiredCollections } from './collections.ts'
 import { writeFenced, type CollectionSummary, type RunResult, type Slice } from './context.ts'
 import { accessProblem, maxRunsBegunAgain, neverEnding, poison, wrongTenant } from './problems.ts'
 import type { CollectionEnd } from './rounds.ts'
-import { nextSync, retryAfterFailure } from './schedule.ts'
+import { nextSync, paceOf, retryAfterFailure } from './schedule.ts'
 import { fateOfRun, verdictOfError } from './verdict.ts'
 
 /** What a slice has come to. `error` is one that belongs to no collection. */
@@ -103,9 +103,7 @@ async function planNext(
   const now = new Date()
   if (error !== undefined) {
     const consecutiveFailures = tenant.consecutive_failures + 1
-    const slow =
-      ['access_lost', 'wrong_tenant', 'not_permitted'].includes(error.kind) || error.code === 'poison'
-    const nextSyncAt = retryAfterFailure(now, consecutiveFailures, slow, entraTenantId)
+    const nextSyncAt = retryAfterFailure(now, consecutiveFailures, paceOf(error), entraTenantId)
     await planNextSync(db, entraTenantId, { nextSyncAt, consecutiveFailures })
     return nextSyncAt
   }

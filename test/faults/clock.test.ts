@@ -41,7 +41,7 @@ describe('the calendar', () => {
           const wait = nextSync(now, interval, 'a tenant').getTime() - now.getTime()
           expect(wait).toBeGreaterThanOrEqual(interval)
           expect(wait).toBeLessThanOrEqual(1.1 * interval)
-          const retry = retryAfterFailure(now, 1, false, 'a tenant').getTime() - now.getTime()
+          const retry = retryAfterFailure(now, 1, 'usual', 'a tenant').getTime() - now.getTime()
           expect(retry).toBeLessThanOrEqual(30_000)
         }
       }
