@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/harness/global-setup.ts'],
+    setupFiles: ['test/harness/seed.ts'],
     // Processes, not threads: NODE_EXTRA_CA_CERTS is read when a process starts.
     pool: 'forks',
     maxWorkers: 2,

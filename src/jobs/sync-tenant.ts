@@ -94,7 +94,12 @@ async function run(
     if (verdict.job !== 'failed') return verdict
     // A failure inside a run is counted and planned by the engine; this one came before or after it.
     const consecutiveFailures = failuresBefore + 1
-    const nextSyncAt = retryAfterFailure(new Date(), consecutiveFailures, paceOf(verdict.error), entraTenantId)
+    const nextSyncAt = retryAfterFailure(
+      new Date(),
+      consecutiveFailures,
+      paceOf(verdict.error),
+      entraTenantId,
+    )
     await planNextSync(sync.db, entraTenantId, { nextSyncAt, consecutiveFailures })
     return { ...verdict, again: 'back-off', retryAt: nextSyncAt }
   }

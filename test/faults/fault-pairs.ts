@@ -5,14 +5,14 @@ import { allWell } from './oracle.ts'
 import { suffer } from './suffer.ts'
 import { startWorld, type World } from './world.ts'
 
-/** Pairs of the catalogue at random, half of them with the queue in Redis, half with it in Postgres. `seed` null = another one each time. */
+/** Pairs of the catalogue at random, half of them with the queue in Redis, half with it in Postgres. */
 export function describeFaultPairs({
   pairs,
   seed,
   replay,
 }: {
   pairs: number
-  seed: number | null
+  seed: number
   replay: string
 }): void {
   describe.each(['redis', 'postgres'] as const)('two faults at once, with the queue in %s', (backend) => {
@@ -43,11 +43,7 @@ export function describeFaultPairs({
             })
           }),
           // A shrink would run against what the failure left: the pair itself is what helps.
-          {
-            numRuns: Math.ceil(pairs / 2),
-            endOnFailure: true,
-            ...(seed !== null && { seed }),
-          },
+          { numRuns: Math.ceil(pairs / 2), endOnFailure: true, seed },
         )
       },
     )

@@ -1,10 +1,8 @@
-import { randomInt } from 'node:crypto'
+import { testSeed } from '../harness/seed.ts'
 import { describeFaultPairs } from './fault-pairs.ts'
-
-const seed = Number(process.env['FAULT_SEED'] ?? randomInt(1, 1_000_000))
 
 describeFaultPairs({
   pairs: Number(process.env['FAULT_PAIRS'] ?? 24),
-  seed,
-  replay: `FAULT_SEED=${seed} npx vitest run test/faults/pairs.test.ts`,
+  seed: testSeed,
+  replay: `TEST_SEED=${testSeed} npx vitest run test/faults/pairs.test.ts`,
 })
