@@ -1,7 +1,8 @@
 import { until } from '../jobs/support.ts'
 import type { Fault } from './fault.ts'
 import { judge, watch, type Verdict } from './oracle.ts'
-import { settled, type World } from './world.ts'
+import { settled } from './settled.ts'
+import { type World } from './world.ts'
 
 /** A worker that stands still is made anew after half a minute or so, which is healing too. */
 const patienceMs = 100_000

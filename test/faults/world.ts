@@ -23,6 +23,7 @@ import { createLife, type Life } from './life.ts'
 import { tapLog, type LogTap } from './log-tap.ts'
 import { noteRemovals } from './removals.ts'
 import { expectedTargets } from './targets.ts'
+import { settled } from './settled.ts'
 import { setTrap, type Trap } from './trap.ts'
 
 /** A daemon in all its parts between a cloud, a database and a queue that can be made to fail, and tenants to watch. */
@@ -199,33 +200,6 @@ async function settleIn(world: World, partner: TenantHandle): Promise<void> {
       case name when 'Watched' then '{"name": "fault watch"}' else '{}' end::jsonb from items`.execute(db)
   for (const tenant of cloud.tenants) life.begin(tenant)
   await settled(world)
-}
-
-/** Asks again and again until tables and targets are the truth and no problem is open. */
-export async function settled(
-  world: World,
-  mode: 'delta' | 'full' = 'delta',
-  patienceMs = 100_000,
-): Promise<void> {
-  let left: string[] = []
-  let asked = 0
-  try {
-    await until(
-      'everything to be as in the cloud',
-      async () => {
-        if (performance.now() - asked > 1500) {
-          await world.cycle(mode)
-          asked = performance.now()
-        }
-        const problems = await world.openProblems()
-        left = [...(await world.differences()), ...problems.map(({ code }) => `problem ${code}`)]
-        return left.length === 0
-      },
-      patienceMs,
-    )
-  } catch (error) {
-    throw new Error(`it did not heal: ${left.slice(0, 12).join('\n')}`, { cause: error })
-  }
 }
 
 /** As far as the queue answers: it may be what is away. What a job became since it was listed is none of our business. */
