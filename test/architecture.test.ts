@@ -17,6 +17,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/sync/', 'src/targets/', 'src/consent/'],
   ['src/graph/', 'src/db/'],
   [
+    'src/clock.ts',
     'src/config.ts',
     'src/config/',
     'src/key-ring.ts',
