@@ -118,6 +118,7 @@ export function createTokens(context: {
   ): Promise<{ token: Token } | { error: EntraSyncError; retry: boolean }> {
     const correlationId = randomUUID()
     const askedAt = steadyNow()
+    const askedByTheClock = Date.now()
     let app: ConfidentialClientApplication | undefined
     try {
       app = appOf(credential)
@@ -128,10 +129,10 @@ export function createTokens(context: {
         correlationId,
         azureRegion: 'DisableMsalForceRegion',
       })
-      // MSAL counted its life from the machine's clock, a moment ago.
-      const lifeMs = (result?.expiresOn?.getTime() ?? 0) - Date.now()
+      // MSAL counts a token's life by the machine's clock, from when it asks: it may have been set since.
+      const lifeMs = (result?.expiresOn?.getTime() ?? 0) - askedByTheClock
       if (!result?.accessToken || lifeMs <= 0) throw new Error('The answer holds no token that is valid now.')
-      const expiresAt = steadyNow() + lifeMs
+      const expiresAt = askedAt + lifeMs
       const lead = Math.min(timings.renewBeforeMs, (expiresAt - askedAt) / 2)
       transport.outcome(correlationId)
       const tid = decodeClaims(result.accessToken)?.tid
