@@ -8,7 +8,9 @@ export default defineConfig({
     // Processes, not threads: NODE_EXTRA_CA_CERTS is read when a process starts.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Tests wait for conditions. These ends are for what hangs: a busy machine takes many times as long as an idle one.
+    testTimeout: 600_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 })

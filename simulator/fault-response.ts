@@ -1,4 +1,4 @@
-import type { Effect } from './faults.ts'
+import type { Edit } from './faults.ts'
 import type { SimResponse } from './types.ts'
 
 const usualCodes: Record<number, string> = {
@@ -32,20 +32,24 @@ export function failure(status: number, code: string, message: string): SimRespo
   return { status, headers: {}, body: { error: { code, message } } }
 }
 
-/** The answer as a fault of kind `edit` makes it; any other leaves it alone, and so does an answer without JSON. */
-export function edited(response: SimResponse, effect: Effect | null): SimResponse {
+/** The answer as faults of kind `edit` make it, one after the other; an answer without JSON stays as it is. */
+export function edited(response: SimResponse, edits: readonly Edit[]): SimResponse {
+  return edits.reduce(editedOnce, response)
+}
+
+function editedOnce(response: SimResponse, edit: Edit): SimResponse {
   const { body } = response
-  if (effect?.kind !== 'edit' || body === null || typeof body !== 'object') return response
-  if (effect.whole !== undefined) return { ...response, body: effect.whole }
+  if (body === null || typeof body !== 'object') return response
+  if (edit.whole !== undefined) return { ...response, body: edit.whole }
   const changed: Record<string, unknown> = { ...body }
   const { value } = changed
   if (Array.isArray(value)) {
     const objects = value.map((object: unknown) =>
-      effect.each !== undefined && typeof object === 'object' ? { ...object, ...effect.each } : object,
+      edit.each !== undefined && typeof object === 'object' ? { ...object, ...edit.each } : object,
     )
-    changed['value'] = [...(effect.before ?? []), ...objects, ...(effect.behind ?? [])]
+    changed['value'] = [...(edit.before ?? []), ...objects, ...(edit.behind ?? [])]
   }
-  Object.assign(changed, effect.set)
-  for (const name of effect.drop ?? []) Reflect.deleteProperty(changed, name)
+  Object.assign(changed, edit.set)
+  for (const name of edit.drop ?? []) Reflect.deleteProperty(changed, name)
   return { ...response, body: changed }
 }

@@ -57,7 +57,11 @@ export const effectSchema = z.discriminatedUnion('kind', [
   /** The answer is right, but late. */
   z.object({ kind: z.literal('latency'), ms: z.int().nonnegative() }),
 ])
-export type Effect = z.infer<typeof effectSchema>
+type AnyEffect = z.infer<typeof effectSchema>
+/** Another answer than the right one. */
+export type Edit = Extract<AnyEffect, { kind: 'edit' }>
+/** Something that happens to an answer, or in its place. */
+export type Effect = Exclude<AnyEffect, Edit>
 
 /** Which requests an effect meets. */
 export const faultSchema = z.object({
@@ -128,7 +132,7 @@ export interface Faults {
     tenantId: string | null,
     pathAndQuery: string,
     inBatch?: boolean,
-  ): { latencyMs: number; effect: Effect | null }
+  ): { latencyMs: number; effect: Effect | null; edits: Edit[] }
   view(tenantId: string): FaultView
 }
 
@@ -195,6 +199,7 @@ export function createFaults(seed: number): Faults {
     },
     strike(tenantId, pathAndQuery, inBatch = false) {
       let latencyMs = 0
+      const edits: Edit[] = []
       for (const fault of faults) {
         const { effect } = fault
         if (fault.tenantId !== undefined && fault.tenantId !== tenantId) continue
@@ -210,10 +215,12 @@ export function createFaults(seed: number): Faults {
           fault.times -= 1
           if (fault.times === 0) api.remove(fault.id)
         }
-        if (effect.kind !== 'latency') return { latencyMs, effect }
-        latencyMs += effect.ms
+        // What an answer says does not keep it from failing in other ways.
+        if (effect.kind === 'edit') edits.push(effect)
+        else if (effect.kind === 'latency') latencyMs += effect.ms
+        else return { latencyMs, effect, edits }
       }
-      return { latencyMs, effect: null }
+      return { latencyMs, effect: null, edits }
     },
     view(tenantId) {
       let view = views.get(tenantId)

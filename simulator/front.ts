@@ -38,7 +38,7 @@ type Accounted = Reply & { tenantId: string | null; units: number }
 
 function loginReply(request: SimRequest, cloud: Cloud): Accounted {
   const tenant = cloud.findTenant(/^\/([^/]+)\//.exec(request.path)?.[1] ?? '')
-  const { latencyMs, effect } = cloud.faults.strike(
+  const { latencyMs, effect, edits } = cloud.faults.strike(
     tenant?.id ?? null,
     pathAndQuery(request, tenantless(request.path)),
   )
@@ -68,10 +68,7 @@ function loginReply(request: SimRequest, cloud: Cloud): Accounted {
   return {
     ...base,
     effect: effect?.kind === 'aadsts' ? null : effect,
-    response: edited(
-      { ...correlated(found, correlation), headers: { ...headers, ...found.headers } },
-      effect,
-    ),
+    response: edited({ ...correlated(found, correlation), headers: { ...headers, ...found.headers } }, edits),
   }
 }
 
@@ -129,7 +126,7 @@ async function graphReply(request: SimRequest, cloud: Cloud): Promise<Accounted>
   const admission = graphRequest.path === '/$batch' ? null : charge(graphRequest)
   const answer = admission?.refusal ?? (await handleGraph(graphRequest, context))
   const response = finish({ ...answer, headers: { ...admission?.headers, ...answer.headers } })
-  return { ...base, units, effect: struck.effect, response: edited(response, struck.effect) }
+  return { ...base, units, effect: struck.effect, response: edited(response, struck.edits) }
 }
 
 function graphContext(

@@ -131,7 +131,7 @@ async function respond(
   }
   let payload: Buffer = Buffer.from(text)
   if (effect?.kind === 'truncated') payload = payload.subarray(0, Math.floor(payload.length / 2))
-  const whole = effect === null || effect.kind === 'edit'
+  const whole = effect === null
   if (effect?.kind === 'wrong-gzip') headers['content-encoding'] = 'gzip'
   if (effect?.kind === 'zip-bomb') {
     payload = await zip(Buffer.concat([payload, Buffer.alloc(effect.bytes, ' ')]))

@@ -8,6 +8,7 @@ import {
 } from 'bullmq'
 import type { Log } from '../log.ts'
 import { queueNames, type QueueName } from './catalog.ts'
+import { openQueueClock } from './queue-clock.ts'
 import {
   addressOf,
   backendOf,
@@ -55,6 +56,8 @@ export interface Queues extends Record<QueueName, Queue> {
     processor: JobProcessor,
     options: { concurrency: number } & WorkerTimings,
   ): JobWorker
+  /** Takes back what a clock that has been put back since had stamped ahead; answers how much that was. */
+  forgetFuture(): Promise<number>
   /** Asks the backend for something small. Throws kind `queue` when it does not answer within 2 s. */
   ping(): Promise<void>
   close(): Promise<void>
@@ -128,6 +131,7 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
     return worker
   }
 
+  const clock = backend === 'postgres' ? openQueueClock(queueUrl, schema, report('clock')) : null
   const queues = { sync: openQueue('sync'), targets: openQueue('targets'), control: openQueue('control') }
   const all = queueNames.map((name) => queues[name])
   return {
@@ -136,9 +140,11 @@ export async function openQueues(queueUrl: string, options: QueuesOptions): Prom
     address,
     all,
     openWorker,
+    forgetFuture: async () => (await clock?.forgetFuture()) ?? 0,
     ping: () => answering(address, queues.sync.getJobCounts('active')),
     close: async () => {
-      const ends = await Promise.allSettled(all.map((queue) => withDeadline(queue.close(), 5000)))
+      const closing = [...all, ...(clock === null ? [] : [clock])]
+      const ends = await Promise.allSettled(closing.map((each) => withDeadline(each.close(), 5000)))
       closed = true
       for (const result of ends) {
         if (result.status === 'rejected') log.warn({ err: result.reason }, 'a queue did not close well')

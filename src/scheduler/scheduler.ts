@@ -46,6 +46,8 @@ export async function startScheduler({ queues, log, timings = {} }: SchedulerCon
   let failing = false
 
   async function assertAll(): Promise<void> {
+    const ahead = await queues.forgetFuture()
+    if (ahead > 0) log.warn({ ahead }, 'a clock was put back: locks and looks that lay ahead are ended')
     for (const { name, every, priority } of schedules) {
       const scheduler = await control.getJobScheduler(name)
       const overdueMs = Date.now() - (scheduler?.next ?? Date.now())

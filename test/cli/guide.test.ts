@@ -137,7 +137,6 @@ test.each(['Default', 'Custom'])(
       expect({ port: each, listens: await listens(each) }).toEqual({ port: each, listens: false })
     expect(left()).toBe(false)
   },
-  180_000,
 )
 
 /** The command that words after `entra-sync` call, and those of its options that it does not have. */

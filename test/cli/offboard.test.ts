@@ -81,7 +81,7 @@ test('told first, done with --yes, taken back by resume, purged; sync and status
     'entra_tenant_offboarded',
     'entra_tenant_purged',
   ])
-}, 60_000)
+})
 
 test('the partner is refused, with what to do', async () => {
   const { partner, env } = await openFilled()
@@ -90,4 +90,4 @@ test('the partner is refused, with what to do', async () => {
     code: 1,
     stderr: expect.stringMatching(/of the MSP itself.*Offboard its customers/),
   })
-}, 60_000)
+})

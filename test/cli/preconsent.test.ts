@@ -30,7 +30,7 @@ async function signInByCode(
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })))
 }
 
-test('from sign-in to consent on the command line', { timeout: 90_000 }, async () => {
+test('from sign-in to consent on the command line', async () => {
   const own = await openPartnerCloud()
   own.cloud.signIns.settings.deviceIntervalSeconds = 1
   const run = (...args: string[]) => runCommand(args, own.env)

@@ -103,5 +103,4 @@ test.each(['postgres', 'redis'])(
     expect(failed.stdout).toMatch(/failed/)
     expect(await done('status', first.id)).toMatch(/Open problems: 1/)
   },
-  120_000,
 )

@@ -68,7 +68,7 @@ describe.each(['redis', 'postgres'] as const)('on %s', (backend) => {
       // A shrink would run against the state its failure left: the sequence itself is what helps.
       { numRuns: 6, endOnFailure: true },
     )
-  }, 240_000)
+  })
 })
 
 type Event = (typeof events extends fc.Arbitrary<infer List> ? List : never) extends (infer One)[]

@@ -36,7 +36,7 @@ describe.each(['redis', 'postgres'] as const)('on %s', (backend) => {
     await fleet.settle()
     expect(await liveIn(fleet, leaver.id)).toBe(false)
     expect(await fleet.differences()).toEqual([])
-  }, 120_000)
+  })
 
   test('a worker frozen in a round and woken after another took over writes nothing more', async () => {
     const { fleet, tenant } = await syncedFleet(backend, 1)
@@ -70,7 +70,7 @@ describe.each(['redis', 'postgres'] as const)('on %s', (backend) => {
     expect(await fleet.differences()).toEqual([])
     await fleet.settle()
     expect(await fleet.differences()).toEqual([])
-  }, 120_000)
+  })
 })
 
 async function syncedFleet(backend: 'redis' | 'postgres', workers: number) {

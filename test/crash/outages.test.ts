@@ -61,28 +61,24 @@ describe.concurrent('Redis', () => {
     return { fleet, server, port: Number(new URL(server.now.url).port) }
   }
 
-  test.for([120_000, 20_000])(
-    'gone for %i ms and back with nothing in it',
-    { timeout: 400_000 },
-    async (ms, context) => {
-      const { fleet, server, port } = await ownRedisFleet(context)
-      const random = seededRandom(ms)
-      await happen(fleet, random)
-      await untilOpen(fleet)
-      await server.now.stop()
-      await sleep(ms / 2)
-      await happen(fleet, random)
-      await sleep(ms / 2)
-      server.now = await ownRedis(port)
-      expect(await differences(fleet)).toEqual([])
-      expectAlive(fleet)
-      // It works as before, and not only for what was waiting.
-      await happen(fleet, random)
-      expect(await differences(fleet)).toEqual([])
-    },
-  )
+  test.for([120_000, 20_000])('gone for %i ms and back with nothing in it', async (ms, context) => {
+    const { fleet, server, port } = await ownRedisFleet(context)
+    const random = seededRandom(ms)
+    await happen(fleet, random)
+    await untilOpen(fleet)
+    await server.now.stop()
+    await sleep(ms / 2)
+    await happen(fleet, random)
+    await sleep(ms / 2)
+    server.now = await ownRedis(port)
+    expect(await differences(fleet)).toEqual([])
+    expectAlive(fleet)
+    // It works as before, and not only for what was waiting.
+    await happen(fleet, random)
+    expect(await differences(fleet)).toEqual([])
+  })
 
-  test('frozen for 7 s, its connections open', { timeout: 300_000 }, async (context) => {
+  test('frozen for 7 s, its connections open', async (context) => {
     const { fleet, server } = await ownRedisFleet(context)
     const pid = await pidOf(server.now.url)
     const random = seededRandom(7)
@@ -101,7 +97,7 @@ describe.concurrent('Redis', () => {
     expectAlive(fleet)
   })
 
-  test('flushed again and again while workers are at it', { timeout: 300_000 }, async (context) => {
+  test('flushed again and again while workers are at it', async (context) => {
     const { fleet, server } = await ownRedisFleet(context)
     const client = new Redis(server.now.url)
     context.onTestFinished(() => client.disconnect())
@@ -128,7 +124,6 @@ async function pidOf(redis: string): Promise<number> {
 describe.concurrent('Postgres', () => {
   test.for(['redis', 'postgres'] as const)(
     'backends of the workers ended again and again, in transactions too, with the queue in %s',
-    { timeout: 300_000 },
     async (backend, context) => {
       const fleet = await syncedFleet(context, backend, 2)
       const { db } = fleet.database
@@ -154,7 +149,7 @@ describe.concurrent('Postgres', () => {
     },
   )
 
-  test('stopped for 20 s, with the queue in it, and started again', { timeout: 400_000 }, async (context) => {
+  test('stopped for 20 s, with the queue in it, and started again', async (context) => {
     const dataDir = await mkdtemp(join(tmpdir(), 'entra-sync-stopped-'))
     // As root the server runs as another user, who must be able to come here.
     await chmod(dataDir, 0o755)
@@ -190,7 +185,6 @@ describe.concurrent('Postgres', () => {
 describe.concurrent('with the timings of the daemon as it is shipped', () => {
   test.for(['redis', 'postgres'] as const)(
     'tenants of a killed worker go on within 90 s, also one that had failed before, with the queue in %s',
-    { timeout: 400_000 },
     async (backend, context) => {
       const fleet = await startFleet(backend, 1, { ...cloud, timings: {} })
       context.onTestFinished(() => fleet.close())

@@ -61,5 +61,4 @@ test.each(['redis', 'postgres'] as const)(
     const { rows } = await sql`select 1 from sync_runs where outcome = 'failed'`.execute(db)
     expect(rows).toEqual([])
   },
-  180_000,
 )

@@ -12,7 +12,7 @@ import { startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts'
 import { postgresHome } from '../../src/db/postgres-home.ts'
 
 const ownerScript = fileURLToPath(new URL('owner.ts', import.meta.url))
-const patience = { timeout: 30_000, interval: 50 }
+const patience = { timeout: 120_000, interval: 50 }
 
 interface Owner {
   url: string

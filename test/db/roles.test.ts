@@ -205,5 +205,4 @@ test.each(['redis', 'postgres'] as const)(
     )
     expect((await runCommand(['doctor'], env)).stdout).not.toContain('more rights than it needs')
   },
-  120_000,
 )

@@ -10,7 +10,7 @@ describe('the clock', () => {
   beforeAll(async () => void (world = await startWorld('redis')))
   afterAll(() => world.close())
 
-  test.each(clockFaults)('$number: $name', { timeout: 240_000 }, async (fault) => {
+  test.each(clockFaults)('$number: $name', async (fault) => {
     expect(await suffer(world, fault)).toEqual(allWell)
   })
 })

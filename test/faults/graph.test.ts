@@ -10,7 +10,7 @@ describe('what Graph answers', () => {
   beforeAll(async () => void (world = await startWorld('redis')))
   afterAll(() => world.close())
 
-  test.each([...graphPages, ...graphObjects])('$number: $name', { timeout: 240_000 }, async (fault) => {
+  test.each([...graphPages, ...graphObjects])('$number: $name', async (fault) => {
     expect(await suffer(world, fault)).toEqual(allWell)
   })
 })

@@ -9,7 +9,7 @@ describe('what becomes of consent and tokens', () => {
   beforeAll(async () => void (world = await startWorld('postgres')))
   afterAll(() => world.close())
 
-  test.each(loginFaults)('$number: $name', { timeout: 240_000 }, async (fault) => {
+  test.each(loginFaults)('$number: $name', async (fault) => {
     expect(await suffer(world, fault)).toEqual(allWell)
   })
 })

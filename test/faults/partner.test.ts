@@ -9,7 +9,7 @@ describe('what Partner Center and GDAP tell', () => {
   beforeAll(async () => void (world = await startWorld('postgres')))
   afterAll(() => world.close())
 
-  test.each(partnerFaults)('$number: $name', { timeout: 240_000 }, async (fault) => {
+  test.each(partnerFaults)('$number: $name', async (fault) => {
     expect(await suffer(world, fault)).toEqual(allWell)
   })
 })

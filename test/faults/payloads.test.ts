@@ -9,7 +9,7 @@ describe('what is put into the queue', () => {
   beforeAll(async () => void (world = await startWorld('redis')))
   afterAll(() => world.close())
 
-  test.each(payloadFaults)('$number: $name', { timeout: 240_000 }, async (fault) => {
+  test.each(payloadFaults)('$number: $name', async (fault) => {
     expect(await suffer(world, fault)).toEqual(allWell)
   })
 })

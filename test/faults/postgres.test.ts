@@ -9,7 +9,7 @@ describe('what Postgres does', () => {
   beforeAll(async () => void (world = await startWorld('postgres')))
   afterAll(() => world.close())
 
-  test.each(postgresFaults)('$number: $name', { timeout: 240_000 }, async (fault) => {
+  test.each(postgresFaults)('$number: $name', async (fault) => {
     expect(await suffer(world, fault)).toEqual(allWell)
   })
 })

@@ -9,7 +9,7 @@ describe('what Redis does', () => {
   beforeAll(async () => void (world = await startWorld('redis')))
   afterAll(() => world.close())
 
-  test.each(redisFaults)('$number: $name', { timeout: 240_000 }, async (fault) => {
+  test.each(redisFaults)('$number: $name', async (fault) => {
     expect(await suffer(world, fault)).toEqual(allWell)
   })
 })

@@ -1,11 +1,11 @@
 import { until } from '../jobs/support.ts'
 import type { Fault } from './fault.ts'
 import { judge, watch, type Verdict } from './oracle.ts'
-import { settled } from './settled.ts'
+import { settled, whereAllStands } from './settled.ts'
 import { type World } from './world.ts'
 
 /** A worker that stands still is made anew after half a minute or so, which is healing too. */
-const patienceMs = 100_000
+const patienceMs = 200_000
 
 /** Asks for everybody until something is so: what is read once may have been asked too early to meet the fault. */
 async function askingUntil(
@@ -34,6 +34,16 @@ async function askingUntil(
  * fresh, and when they end all heals by itself; then the oracle has its say: `allWell`.
  */
 export async function suffer(world: World, ...faults: Fault[]): Promise<Verdict> {
+  try {
+    return await sufferAndHeal(world, faults)
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error)
+    const stands = await whereAllStands(world)
+    throw new Error([what, 'Where all stands:', ...stands].join('\n'), { cause: error })
+  }
+}
+
+async function sufferAndHeal(world: World, faults: readonly Fault[]): Promise<Verdict> {
   const { tap, victim, bystanders, life } = world
   const began = await watch(world)
   const mode = faults.some((fault) => fault.mode === 'full') ? 'full' : 'delta'

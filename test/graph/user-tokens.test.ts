@@ -152,7 +152,7 @@ test('a device code: pending, told to slow down, entered; declined; expired; aba
     signal: AbortSignal.timeout(150),
   })
   expect(await caught(abandoned)).toMatchObject({ kind: 'aborted' })
-}, 30_000)
+})
 
 test('no request leaves the login origin', async () => {
   const other = createUserTokens('https://login.example')

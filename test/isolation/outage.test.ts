@@ -100,5 +100,5 @@ for (const [service, path] of [
         select entra_tenant_id as id, consecutive_failures as n from entra_tenants`.execute(db)
       return new Map(rows.map(({ id, n }) => [id, n]))
     }
-  }, 200_000)
+  })
 }

@@ -153,5 +153,5 @@ describe('the app', () => {
     const app = await start({ ...rest, databaseUrl: null })
     expect(app.queues.backend).toBe('postgres')
     await ticked(app)
-  }, 60_000)
+  })
 })

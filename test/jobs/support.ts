@@ -77,7 +77,7 @@ export async function redisCommand(
 export async function until<T>(
   what: string,
   probe: () => Promise<T | null | undefined | false>,
-  patienceMs = 20_000,
+  patienceMs = 120_000,
 ): Promise<T> {
   const end = performance.now() + patienceMs
   for (;;) {

@@ -287,5 +287,4 @@ test.each(['redis', 'postgres'] as const)(
     const frozen = await sql`select 1 from entra_tenants where restored_at is not null`.execute(db)
     expect(frozen.rows).toEqual([])
   },
-  120_000,
 )

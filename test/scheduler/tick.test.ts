@@ -266,7 +266,7 @@ it('takes up what was asked while the queue was away, also of a tenant that rest
     await redis.stop()
     await database.drop()
   }
-}, 60_000)
+})
 
 it('keeps the request when Redis has gone, and wakes the worker when it is back', async () => {
   const database = await testDatabase()
@@ -292,4 +292,4 @@ it('keeps the request when Redis has gone, and wakes the worker when it is back'
     await redis.stop()
     await database.drop()
   }
-}, 60_000)
+})

@@ -60,4 +60,4 @@ test('whom explain calls the winner is whom the resolver has chosen, for everybo
     { numRuns },
   )
   expect(explained).toBeGreaterThan(0)
-}, 300_000)
+})

@@ -86,7 +86,7 @@ beforeAll(async () => {
   const guard = { holdMin: 5, holdPercent: 10, holdMax: 500 }
   const { failed } = await resolveTargets({ db, guard, licenseGraceMs: 1, log }, { trigger: 'test' })
   expect(failed).toEqual([])
-}, 60_000)
+})
 afterAll(() => database.drop())
 
 function row(n: number, place: string, { kind, ...rest }: Contestant) {

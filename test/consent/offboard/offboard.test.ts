@@ -106,7 +106,7 @@ describe('purge', () => {
       { action: 'entra_tenant_offboarded', detail: { purge: true } },
     ])
     await expect(act(filled, { purge: true })).rejects.toMatchObject({ code: 'tenant_unknown' })
-  }, 60_000)
+  })
 
   test('its targets are archived, then taken away, which the feed tells; broken off, the daemon does it', async () => {
     const filled = await openFilled()
@@ -128,7 +128,7 @@ describe('purge', () => {
     const { rows } = await sql`select change, reason, after, deliberate from target_changes`.execute(db)
     expect(rows).toEqual([{ change: 'unassigned', reason: { by: 'gone' }, after: null, deliberate: true }])
     expect(counted(await rowsNaming(db, customer))).toEqual({})
-  }, 60_000)
+  })
 
   test('broken off it goes on; reinstated meanwhile it deletes nothing more', async () => {
     const filled = await openFilled()
@@ -153,7 +153,7 @@ describe('purge', () => {
 
     await act(filled, { purge: true })
     expect(counted(await rowsNaming(db, customer))).toEqual({})
-  }, 60_000)
+  })
 
   test('every table that names an Entra tenant is known', async () => {
     const { db } = await openFilled()
@@ -278,7 +278,7 @@ describe('stop', () => {
     await act(filled, { entraTenantId: partner, purge: true })
     expect(counted(await rowsNaming(db, partner))).toEqual({})
     expect(counted(await rowsNaming(db, customer))).toEqual({})
-  }, 60_000)
+  })
 })
 
 describe('grants', () => {

@@ -120,7 +120,7 @@ test('somebody of another tenant, and a nonce of another sign-in, are refused', 
   expect(await listSignIns(own.db)).toEqual([])
   const customer = beginSignIn(own.context, { partnerEntraTenantId: own.customer, actor: 'x', redirectUri })
   expect(await caught(customer)).toMatchObject({ kind: 'input', code: 'not_a_partner' })
-}, 30_000)
+})
 
 test('the command line signs in by a device code', async () => {
   const own = await openPartnerCloud()

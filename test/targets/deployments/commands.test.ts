@@ -216,7 +216,6 @@ describe('apply', () => {
               world.db,
             )
           ).rows.length,
-        { timeout: 20_000 },
       )
       .toBe(1)
     child.kill('SIGKILL')

@@ -119,7 +119,7 @@ test('resolutions side by side, deliberate changes and a killed one leave a feed
   const table = await snapshotOf(db)
   expect(replayed).toEqual(table.targets)
   expect(start.targets).toEqual(table.targets)
-}, 60_000)
+})
 
 test('persons who move to another tenant are unassigned there before they are assigned here', async () => {
   const context = contextOf(db)

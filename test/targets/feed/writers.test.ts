@@ -216,7 +216,7 @@ test('whatever becomes of the writers, each reader gets each committed change on
     await bell.close()
     await own.destroy()
   }
-}, 120_000)
+})
 
 /** The targets to which the changes up to each of `seqs`, which rise, lead from nothing. */
 function at(changes: readonly TargetChange[], seqs: readonly number[]): Targets[] {
@@ -253,4 +253,4 @@ test('a writer process killed in mid-transaction leaves no gap and locks nobody 
   const inFeed = new Set(reader.told.map(({ runId }) => runId))
   expect(runs.committed.size).toBeGreaterThan(20)
   expect([...runs.committed].filter((runId) => !inFeed.has(runId))).toEqual([])
-}, 60_000)
+})
