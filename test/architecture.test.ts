@@ -66,6 +66,7 @@ const asksTheClock = [
   // Of BullMQ, and the epochs of what counts as one.
   'src/jobs/enqueue-targets.ts',
   'src/jobs/enqueue.ts',
+  'src/jobs/queue-clock.ts',
   'src/jobs/watchdog.ts',
   'src/jobs/worker.ts',
   'src/scheduler/scheduler.ts',
