@@ -17,6 +17,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/sync/', 'src/targets/', 'src/consent/'],
   ['src/graph/', 'src/db/'],
   [
+    'src/clock.ts',
     'src/config.ts',
     'src/config/',
     'src/key-ring.ts',
@@ -46,6 +47,30 @@ const strangers = [
   ['src/targets/', 'src/consent/'],
   ['src/consent/', 'src/targets/'],
 ] as const
+
+/** Who asks the clock of the machine, below the surface: `steadyNow()` and Postgres are for all else. */
+const asksTheClock = [
+  'src/clock.ts',
+  // Compared with times that others have told: daily housekeeping and checks, where a jump costs one look.
+  'src/consent/preconsent/bootstrap-left.ts',
+  'src/consent/preconsent/housekeeping.ts',
+  'src/consent/preconsent/preflight.ts',
+  // For people: since when a service is away.
+  'src/graph/circuit.ts',
+  // Of Microsoft's: assertions, HTTP dates, and what MSAL makes of a token's life.
+  'src/graph/client-assertion.ts',
+  'src/graph/retry-after.ts',
+  'src/graph/tokens.ts',
+  // An operator's date.
+  'src/holds/limits.ts',
+  // Of BullMQ, and the epochs of what counts as one.
+  'src/jobs/enqueue-targets.ts',
+  'src/jobs/enqueue.ts',
+  'src/jobs/queue-clock.ts',
+  'src/jobs/watchdog.ts',
+  'src/jobs/worker.ts',
+  'src/scheduler/scheduler.ts',
+]
 
 /** Longest a file may be. Files of types only are looked up, not read. */
 const longest = 250
@@ -133,6 +158,15 @@ describe('architecture', () => {
       }),
     )
     expect(lengths.filter(({ file, lines }) => lines > longest && !lists.includes(file))).toEqual([])
+  })
+
+  test('what waits or is stored does not ask a clock that is set, but for those whom others ask to', async () => {
+    const asking = new Set<string>()
+    for (const file of sources.filter(
+      (one) => one.startsWith('src/') && layerOf(one) >= layerOf('src/scheduler/'),
+    ))
+      if (/\bDate\.now\b/.test(await readFile(join(root, file), 'utf8'))) asking.add(file)
+    expect([...asking].toSorted()).toEqual(asksTheClock)
   })
 
   test('no barrels', async () => {

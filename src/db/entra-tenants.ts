@@ -1,8 +1,11 @@
 import { sql, type Kysely } from 'kysely'
+import { steadyNow } from '../clock.ts'
 import type { Database } from './tables.ts'
 
 export interface SyncedTenant {
   entra_tenant_id: string
+  /** By the clock of Postgres, as the others are that it is compared with. */
+  read_at: Date
   display_name: string | null
   /** Own interval in milliseconds; null = the installation's. */
   sync_interval_ms: number | null
@@ -22,7 +25,7 @@ export async function readSyncedTenant(
   entraTenantId: string,
 ): Promise<SyncedTenant | null> {
   const { rows } = await sql<SyncedTenant>`
-    select entra_tenant_id, display_name, (extract(epoch from sync_interval) * 1000)::float8 as sync_interval_ms, last_full_at,
+    select entra_tenant_id, clock_timestamp() as read_at, display_name, (extract(epoch from sync_interval) * 1000)::float8 as sync_interval_ms, last_full_at,
       organization_read_at, devices_read_at, teams_read_at, license_sources_read_at, consecutive_failures,
       exists (select from problems p where p.entra_tenant_id = t.entra_tenant_id and p.topic = 'organization'
         and p.closed_at is null) as organization_disputed
@@ -83,7 +86,7 @@ export async function noteFreshness(
 }
 
 /**
- * Sets when the tick wants this Entra tenant again. `nextSyncAt`, by this process' clock, is stored by that of Postgres,
+ * Sets when the tick wants this Entra tenant again. `nextSyncAt`, by this process' steady clock, is stored by that of Postgres,
  * which the tick asks: a host whose clock is an hour behind would have every tenant due again at once, and one a day
  * ahead would let it rest for a day. Null = as already planned.
  */
@@ -99,9 +102,9 @@ export async function planNextSync(
     where entra_tenant_id = ${entraTenantId}`.execute(db)
 }
 
-/** From now until then by this process' clock: what Postgres adds to its own. */
+/** From now until then by this process' steady clock: what Postgres adds to its own. */
 export function secondsUntil(at: Date): number {
-  return (at.getTime() - Date.now()) / 1000
+  return (at.getTime() - steadyNow()) / 1000
 }
 
 /** Tells the resolver that the inputs of every ImmyBot tenant linked to this Entra tenant have changed. */

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely'
+import {} from '../clock.ts'
 import { EntraSyncError } from '../errors.ts'
 import { secondsUntil } from './entra-tenants.ts'
 import type { Database } from './tables.ts'
@@ -16,17 +17,19 @@ export interface LeaseState {
   worker: string | null
 }
 
-/** The lease as it stands, made (free) when there is none; `held` = another worker has it now. */
+/** The lease as it stands, made (free) when there is none; `held` = another worker has it now,
+ * `throttled_ms` = for so long Microsoft wants no calls. */
 export async function readLease(
   db: Kysely<Database>,
   entraTenantId: string,
-): Promise<LeaseState & { held: boolean; throttled: boolean }> {
+): Promise<LeaseState & { held: boolean; throttled_ms: number }> {
   await sql`insert into sync_leases (entra_tenant_id) values (${entraTenantId}) on conflict do nothing`.execute(
     db,
   )
-  const { rows } = await sql<LeaseState & { held: boolean; throttled: boolean }>`
+  const { rows } = await sql<LeaseState & { held: boolean; throttled_ms: number }>`
     select nullif(expires_at, '-infinity') as expires_at, throttled_until, run_id, worker, expires_at > now() as held,
-      coalesce(throttled_until > now(), false) as throttled
+      
+      greatest(0, coalesce(extract(epoch from throttled_until - now()) * 1000, 0))::float8 as throttled_ms
     from sync_leases where entra_tenant_id = ${entraTenantId}`.execute(db)
   const lease = rows[0]
   if (lease === undefined) throw new TypeError(`no lease row of ${entraTenantId}`)

@@ -1,3 +1,5 @@
+import { asking } from './asking.ts'
+import { askingTenants } from './asking-tenants.ts'
 import { entraApp } from './entra-app.ts'
 import { entraLogin } from './entra-login.ts'
 import type { CatalogueEntry, Retry, SourcedEntry, WhoActs } from './entry.ts'
@@ -5,6 +7,8 @@ import { graph } from './graph.ts'
 import { own } from './own.ts'
 import { partner } from './partner.ts'
 import { partnerCenter } from './partner-center.ts'
+import { reading } from './reading.ts'
+import { running } from './running.ts'
 import { codeOfRedirectError, userSignIn } from './user-sign-in.ts'
 
 export type { CatalogueEntry, Retry, WhoActs } from './entry.ts'
@@ -13,7 +17,7 @@ const of =
   (source: CatalogueEntry['source']) =>
   (entry: SourcedEntry): CatalogueEntry => ({ numbers: [], names: [], ...entry, source })
 
-/** All errors of Microsoft's login service, Graph and Partner Center that can occur here, and our own of access and problems. */
+/** All errors of Microsoft's login service, Graph and Partner Center that can occur here, and all of our own. */
 export const catalogue: readonly CatalogueEntry[] = [
   ...entraApp.map(of('entra_login')),
   ...entraLogin.map(of('entra_login')),
@@ -22,6 +26,10 @@ export const catalogue: readonly CatalogueEntry[] = [
   ...partnerCenter.map(of('partner_center')),
   ...own.map(of('entra_sync')),
   ...partner.map(of('entra_sync')),
+  ...reading.map(of('entra_sync')),
+  ...running.map(of('entra_sync')),
+  ...askingTenants.map(of('entra_sync')),
+  ...asking.map(of('entra_sync')),
 ]
 
 const byNumber = new Map(
@@ -29,6 +37,13 @@ const byNumber = new Map(
 )
 // The first entry of a code is its general one.
 const byCode = new Map(catalogue.toReversed().map((entry) => [entry.code, entry] as const))
+// Codes that are made of what others say: `graph_503`, `postgres_57p01`.
+const families = catalogue
+  .filter(({ code }) => /_(nnn|xxx)$/.test(code))
+  .map((entry) => ({
+    entry,
+    pattern: new RegExp(`^${entry.code.replace(/nnn$/, '[0-9]{3}').replace(/xxx$/, '[a-z0-9_]{2,80}')}$`),
+  }))
 const named = (source: CatalogueEntry['source']) =>
   new Map(
     catalogue
@@ -45,7 +60,7 @@ export function entryOfAadsts(number: number): CatalogueEntry | undefined {
 
 /** The general entry of a code as problems, logs and alerts have it. */
 export function entryOfCode(code: string): CatalogueEntry | undefined {
-  return byCode.get(code)
+  return byCode.get(code) ?? families.find(({ pattern }) => pattern.test(code))?.entry
 }
 
 /** The entry of Graph's `error.code`, in any letter case. */
@@ -77,12 +92,14 @@ export function findEntries(text: string): CatalogueEntry[] {
     return entry === undefined ? [] : [entry]
   }
   const redirected = entryOfOAuth(wanted)
-  return catalogue.filter(
+  const found = catalogue.filter(
     (entry) =>
       entry.code === wanted ||
       entry === redirected ||
       entry.names.some((name) => name.toLowerCase() === wanted),
   )
+  const family = found.length > 0 ? undefined : entryOfCode(wanted)
+  return family === undefined ? found : [family]
 }
 
 export interface RemedyFacts {

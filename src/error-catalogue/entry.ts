@@ -31,3 +31,11 @@ export type SourcedEntry = Omit<CatalogueEntry, 'source' | 'numbers' | 'names'> 
   numbers?: readonly number[]
   names?: readonly string[]
 }
+
+/** Entries of one sort, a row each: its code, what it means, what to do. */
+export function entriesOf(
+  facts: Omit<SourcedEntry, 'code' | 'what' | 'remedy'>,
+  rows: readonly (readonly [code: string, what: string, remedy: string])[],
+): SourcedEntry[] {
+  return rows.map(([code, what, remedy]) => ({ ...facts, code, what, remedy }))
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { inMs } from '../clock.ts'
 import { EntraSyncError } from '../errors.ts'
 import { sleep } from './abort.ts'
 import { countUnits, throttle, type ClientContext } from './call.ts'
@@ -122,6 +123,6 @@ function tooLong(context: ClientContext, inner: Map<string, InnerAnswer>, wait: 
       resource: '/$batch',
       tenant: context.entraTenantId,
     },
-    new Date(Date.now() + wait),
+    inMs(wait),
   )
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { inMs } from '../clock.ts'
 import { knownClouds } from '../config/clouds.ts'
 import { EntraSyncError } from '../errors.ts'
 import { loginFetch } from './login-transport.ts'
@@ -63,7 +64,7 @@ function refusal(
   const wait = retryAfterMs(answer.retryAfter, timings.maxRetryAfterMs)
   const error = tokenError(
     { status: answer.status, body: answer.body, tenant: name, correlationId: '' },
-    wait === null ? undefined : new Date(Date.now() + wait),
+    wait === null ? undefined : inMs(wait),
   )
   // To a token request an unknown tenant is a loss; here it is a name that somebody has typed.
   if (error.kind !== 'access_lost' && answer.status !== 400 && answer.status !== 404) return error

@@ -1,3 +1,5 @@
+import { steadyNow } from '../clock.ts'
+
 /**
  * Until when Microsoft wants no calls. A call that comes too early counts against the quota again, so one 429 holds
  * every call of that tenant, and one of scope Application every call of the app.
@@ -20,11 +22,11 @@ export function createGates(): Gates {
   }
   return {
     waitMs(entraTenantId) {
-      const now = Date.now()
+      const now = steadyNow()
       return Math.max(remaining(entraTenantId, now), remaining(null, now))
     },
     hold(entraTenantId, milliseconds) {
-      openAt.set(entraTenantId, Math.max(openAt.get(entraTenantId) ?? 0, Date.now() + milliseconds))
+      openAt.set(entraTenantId, Math.max(openAt.get(entraTenantId) ?? 0, steadyNow() + milliseconds))
     },
   }
 }

@@ -1,3 +1,4 @@
+import { steadyNow } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { createClient, type GraphClient, type GraphWriter } from './client.ts'
 import { tenantIdOf } from './discovery.ts'
@@ -71,9 +72,9 @@ function userTokens(
   const forget = () => void (kept = null)
   return {
     async get(_, signal) {
-      if (kept !== null && Date.now() < kept.expiresAt - 60_000) return kept
+      if (kept !== null && steadyNow() < kept.expiresAt - 60_000) return kept
       const { value, expiresAt } = await tokenFor(signal)
-      kept = { value, expiresAt, renewAt: expiresAt, obtainedAt: Date.now() }
+      kept = { value, expiresAt, renewAt: expiresAt, obtainedAt: steadyNow() }
       return kept
     },
     drop: (_, token) => void (kept === token && forget()),

@@ -1,3 +1,4 @@
+import { inMs } from '../clock.ts'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import type { Circuit } from './circuit.ts'
 import { tokenResource } from './errors.ts'
@@ -32,7 +33,7 @@ function loginAway(tenant: string, restMs: number, cause?: unknown): EntraSyncEr
     code: 'login_away',
     tenant,
     resource: tokenResource,
-    retryAt: new Date(Date.now() + restMs),
+    retryAt: inMs(restMs),
     remedy: 'Nothing to do: it is tried every few seconds, and all go on when it answers.',
     cause,
   })

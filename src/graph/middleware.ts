@@ -1,4 +1,5 @@
 import type { Middleware } from '@microsoft/microsoft-graph-client'
+import { steadyNow } from '../clock.ts'
 import { callOf, middleware, setHeader, type ClientContext } from './call.ts'
 import { graphLink } from './origin.ts'
 import { retrying } from './retry.ts'
@@ -34,7 +35,7 @@ function originGuard(client: ClientContext): Middleware {
 
 /** Attaches the token; on 401 drops it, fetches one and replays, once. */
 function authentication(client: ClientContext): Middleware {
-  const startedAt = Date.now()
+  const startedAt = steadyNow()
   return middleware(async (context, next) => {
     const call = callOf(context)
     const token = await client.tokens.get(client.entraTenantId, call.signal)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { inMs, steadyNow } from '../clock.ts'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { abortedError, sleep } from './abort.ts'
@@ -51,7 +52,7 @@ export function createPartnerCenter(options: PartnerCenterOptions): PartnerCente
   const nextAt = new Map<string, number>()
 
   async function takeTurn(clientId: string, signal: AbortSignal | undefined): Promise<void> {
-    const now = Date.now()
+    const now = steadyNow()
     const at = Math.max(now, nextAt.get(clientId) ?? 0)
     nextAt.set(clientId, at + spacingMs)
     if (at > now) await sleep(at - now, signal)
@@ -74,7 +75,7 @@ export function createPartnerCenter(options: PartnerCenterOptions): PartnerCente
       } catch (error) {
         if (!isEntraSyncError(error)) throw error
         const passing = error.kind === 'transient' || error.kind === 'throttled'
-        const asked = error.retryAt === undefined ? 0 : error.retryAt.getTime() - Date.now()
+        const asked = error.retryAt === undefined ? 0 : error.retryAt.getTime() - steadyNow()
         const wait = Math.max(asked, backoffMs(timings.backoffMs, attempt))
         if (!passing || attempt >= attempts || waited + wait > timings.maxInlineWaitMs) throw error
         log.debug({ tenant: call.customer, code: error.code, attempt }, 'Partner Center is asked again')
@@ -123,7 +124,7 @@ export function createPartnerCenter(options: PartnerCenterOptions): PartnerCente
         customer,
         clientId,
         requestId: ids.requestId,
-        ...(wait !== null && { retryAt: new Date(Date.now() + wait) }),
+        ...(wait !== null && { retryAt: inMs(wait) }),
       })
     } catch (error) {
       if (error instanceof EntraSyncError) throw error

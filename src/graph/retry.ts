@@ -1,4 +1,5 @@
 import type { Middleware } from '@microsoft/microsoft-graph-client'
+import { inMs } from '../clock.ts'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import { sleep } from './abort.ts'
 import { callOf, middleware, throttle, type Answer, type Call, type ClientContext } from './call.ts'
@@ -45,7 +46,7 @@ export function retrying(client: ClientContext): Middleware {
       if (error.kind === 'throttled' && answer !== undefined) {
         const wait = Math.max(askedWaitMs(client, call) ?? 0, backoffMs(client.timings.backoffMs, attempt))
         throttle(client, answer.headers.get('x-ms-throttle-scope'), wait)
-        const retryAt = new Date(Date.now() + wait)
+        const retryAt = inMs(wait)
         if (waited + wait > client.timings.maxInlineWaitMs || !mayRetry(client))
           throw restated(error, { retryAt })
       } else {
@@ -94,7 +95,7 @@ function graphAway(entraTenantId: string, call: Call, rest: number, cause?: unkn
     code: 'graph_away',
     tenant: entraTenantId,
     resource: pathOf(call.link),
-    retryAt: new Date(Date.now() + rest),
+    retryAt: inMs(rest),
     remedy: 'Nothing to do: it is tried every few seconds, and all go on when it answers.',
     cause,
   })
@@ -110,7 +111,7 @@ async function passGate(client: ClientContext, call: Call, waited: number): Prom
         tenant: client.entraTenantId,
         resource: pathOf(call.link),
         // A little later each, or all whom an app's limit holds come back in one moment.
-        retryAt: new Date(Date.now() + wait * (1 + Math.random() / 4)),
+        retryAt: inMs(wait * (1 + Math.random() / 4)),
         remedy: 'Nothing to do: the read goes on when Microsoft allows it.',
       })
     }
@@ -128,7 +129,7 @@ function askedWaitMs(client: ClientContext, call: Call): number | null {
 function retryAtOf(client: ClientContext, call: Call): Date | undefined {
   if (!call.answer || call.answer.status < 400) return undefined
   const wait = askedWaitMs(client, call)
-  return wait === null ? undefined : new Date(Date.now() + wait)
+  return wait === null ? undefined : inMs(wait)
 }
 
 /** What came, if anything: the compiler believes that it is still what it was before the call. */

@@ -1,5 +1,6 @@
 import { ConfidentialClientApplication } from '@azure/msal-node'
 import { createHash, randomUUID, X509Certificate } from 'node:crypto'
+import { inMs, steadyNow } from '../clock.ts'
 import { EntraSyncError } from '../errors.ts'
 import { sleep, unlessAborted } from './abort.ts'
 import type { Circuit } from './circuit.ts'
@@ -27,7 +28,7 @@ export type AppCredential = { clientId: string } & (
 
 export interface Token {
   value: string
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, by the steady clock. */
   obtainedAt: number
   renewAt: number
   expiresAt: number
@@ -116,7 +117,8 @@ export function createTokens(context: {
     credential: AppCredential,
   ): Promise<{ token: Token } | { error: EntraSyncError; retry: boolean }> {
     const correlationId = randomUUID()
-    const askedAt = Date.now()
+    const askedAt = steadyNow()
+    const askedByTheClock = Date.now()
     let app: ConfidentialClientApplication | undefined
     try {
       app = appOf(credential)
@@ -127,9 +129,10 @@ export function createTokens(context: {
         correlationId,
         azureRegion: 'DisableMsalForceRegion',
       })
-      const expiresAt = result?.expiresOn?.getTime() ?? 0
-      if (!result?.accessToken || expiresAt <= askedAt)
-        throw new Error('The answer holds no token that is valid now.')
+      // MSAL counts a token's life by the machine's clock, from when it asks: it may have been set since.
+      const lifeMs = (result?.expiresOn?.getTime() ?? 0) - askedByTheClock
+      if (!result?.accessToken || lifeMs <= 0) throw new Error('The answer holds no token that is valid now.')
+      const expiresAt = askedAt + lifeMs
       const lead = Math.min(timings.renewBeforeMs, (expiresAt - askedAt) / 2)
       transport.outcome(correlationId)
       const tid = decodeClaims(result.accessToken)?.tid
@@ -145,7 +148,7 @@ export function createTokens(context: {
       const { status, body } = outcome
       const wait =
         retryAfterMs(outcome.retryAfter, timings.maxRetryAfterMs) ?? (status === 429 ? 60_000 : null)
-      const retryAt = wait === null ? undefined : new Date(Date.now() + wait)
+      const retryAt = wait === null ? undefined : inMs(wait)
       const error = tokenError(
         {
           status: status < 300 ? 502 : status,
@@ -175,7 +178,7 @@ export function createTokens(context: {
   return {
     async get(entraTenantId, signal) {
       const token = tokens.get(entraTenantId)
-      const now = Date.now()
+      const now = steadyNow()
       if (token && now < token.renewAt) return token
       const renewal = request(entraTenantId)
       // Early renewal goes on beside the work; only a token about to end is waited for.

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { inMs, steadyNow } from '../clock.ts'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
 import { sleep } from './abort.ts'
 import { clientProof } from './client-assertion.ts'
@@ -121,7 +122,7 @@ export function createUserTokens(loginUrl: string, given: Partial<GraphTimings> 
     const status = answer.status < 300 ? 502 : answer.status
     return tokenError(
       { status, body: answer.body, tenant: entraTenantId, correlationId },
-      wait === null ? undefined : new Date(Date.now() + wait),
+      wait === null ? undefined : inMs(wait),
     )
   }
 
@@ -132,7 +133,7 @@ export function createUserTokens(loginUrl: string, given: Partial<GraphTimings> 
   ): Promise<UserToken> {
     const url = at(entraTenantId, 'token')
     const correlationId = randomUUID()
-    const askedAt = Date.now()
+    const askedAt = steadyNow()
     const fields = { ...form, client_id: clientId, 'client-request-id': correlationId }
     const answer = await post(url, { ...fields, ...clientProof(credential, url) }, signal)
     const parsed = tokenSchema.safeParse(answer.body)
@@ -184,7 +185,7 @@ export function createUserTokens(loginUrl: string, given: Partial<GraphTimings> 
         scope,
       }),
     async startDeviceCode({ entraTenantId, clientId, scope, signal }) {
-      const askedAt = Date.now()
+      const askedAt = steadyNow()
       const answer = await post(at(entraTenantId, 'devicecode'), { client_id: clientId, scope }, signal)
       const parsed = deviceSchema.safeParse(answer.body)
       const verificationUri = parsed.data?.verification_uri ?? parsed.data?.verification_url
@@ -211,7 +212,7 @@ export function createUserTokens(loginUrl: string, given: Partial<GraphTimings> 
           if (!isEntraSyncError(error)) throw error
           if (error.code === 'device_code_slow_down') intervalMs += slowDownMs
           else if (error.code !== 'device_code_pending' && error.kind !== 'transient') throw error
-          if (Date.now() > device.expiresAt) throw expired(request.entraTenantId)
+          if (steadyNow() > device.expiresAt) throw expired(request.entraTenantId)
         }
       }
     },

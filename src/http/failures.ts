@@ -1,3 +1,5 @@
+import { steadyNow } from '../clock.ts'
+
 const windowMs = 5 * 60_000
 const allowed = 10
 const mostAddresses = 10_000
@@ -6,7 +8,7 @@ const mostAddresses = 10_000
  * Counts failed sign-ins per address: after ten within five minutes of the first, further tries are refused until
  * those five minutes are over. Tokens are long and random, so this is against noise more than against guessing.
  */
-export function createFailures(now: () => number = Date.now) {
+export function createFailures(now: () => number = steadyNow) {
   const failures = new Map<string, { count: number; until: number }>()
   return {
     /** Seconds to wait; 0 = may try. */

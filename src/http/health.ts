@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
 import { sql, type Kysely } from 'kysely'
+import { steadyNow } from '../clock.ts'
 import { readOutages } from '../db/cloud-outages.ts'
 import type { FeedBell } from '../db/feed-bell.ts'
 import { readFreshness } from '../db/freshness.ts'
@@ -32,7 +33,7 @@ export interface HealthDeps {
   answerMs?: number
 }
 
-const bootedAt = Date.now()
+const bootedAt = steadyNow()
 const longestStallMs = 5000
 const windowMs = 30_000
 /** Probes give up after some seconds, too. */
@@ -129,7 +130,7 @@ async function scheduler(deps: HealthDeps): Promise<Check> {
 }
 
 async function secondsSince({ db, startedAt = bootedAt }: HealthDeps, loop: string): Promise<number> {
-  return (await readHeartbeats(db)).get(loop) ?? (Date.now() - startedAt) / 1000
+  return (await readHeartbeats(db)).get(loop) ?? (steadyNow() - startedAt) / 1000
 }
 
 async function workers(deps: HealthDeps): Promise<Check> {

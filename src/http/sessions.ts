@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { steadyNow } from '../clock.ts'
 import type { OpsRole, OpsToken } from '../config.ts'
 
 /** Somebody who has shown an ops token. `name` says in logs which one without telling it. */
@@ -15,7 +16,7 @@ const mostSessions = 1000
  * Sessions of the console: random ids kept here only, so a restart signs everybody out and a cookie can't be forged.
  * `now` is in milliseconds.
  */
-export function createSessions(now: () => number = Date.now) {
+export function createSessions(now: () => number = steadyNow) {
   const sessions = new Map<string, { signedIn: SignedIn; endsAt: number }>()
   return {
     lifetimeMs,

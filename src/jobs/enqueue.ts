@@ -38,7 +38,8 @@ export async function enqueueSync(queues: Queues, ...wakeUps: SyncWakeUp[]): Pro
           opts: {
             priority: Math.max(1, priority),
             ...(delayMs !== undefined && { delay: Math.max(0, Math.round(delayMs)) }),
-            ...(id !== null && { deduplication: { id } }),
+            // One that waits for a later time goes on now: its time was told by a clock that may have been put back since.
+            ...(id !== null && { deduplication: { id, ...(delayMs === undefined && { reschedule: true }) } }),
           },
         }
       }),

@@ -1,3 +1,4 @@
+import { inMs } from '../clock.ts'
 import type { PreconsentContext } from '../consent/preconsent/context.ts'
 import { preconsentCustomer as preconsent, type PreconsentResult } from '../consent/preconsent/preconsent.ts'
 import { describeError, isEntraSyncError } from '../errors.ts'
@@ -33,7 +34,7 @@ export async function preconsentCustomerJob(
     })
   } catch (error) {
     if (!isEntraSyncError(error) || error.kind !== 'throttled') throw error
-    const until = error.retryAt ?? new Date(Date.now() + 30_000)
+    const until = error.retryAt ?? inMs(30_000)
     return { job: 'delayed', until, reason: describeError(error) }
   }
   if (result.step === 'nothing')

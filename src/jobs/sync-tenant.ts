@@ -1,3 +1,4 @@
+import { inMs, steadyNow } from '../clock.ts'
 import { planNextSync } from '../db/entra-tenants.ts'
 import { readRequest } from '../db/requests.ts'
 import { EntraSyncError } from '../errors.ts'
@@ -94,12 +95,7 @@ async function run(
     if (verdict.job !== 'failed') return verdict
     // A failure inside a run is counted and planned by the engine; this one came before or after it.
     const consecutiveFailures = failuresBefore + 1
-    const nextSyncAt = retryAfterFailure(
-      new Date(),
-      consecutiveFailures,
-      paceOf(verdict.error),
-      entraTenantId,
-    )
+    const nextSyncAt = retryAfterFailure(inMs(0), consecutiveFailures, paceOf(verdict.error), entraTenantId)
     await planNextSync(sync.db, entraTenantId, { nextSyncAt, consecutiveFailures })
     return { ...verdict, again: 'back-off', retryAt: nextSyncAt }
   }
@@ -148,7 +144,7 @@ async function wakeAgain(
     afterRunSeq: state.runSeq,
   }
   if (verdict.job === 'failed') {
-    const delayMs = (verdict.retryAt?.getTime() ?? Date.now() + soonMs) - Date.now()
+    const delayMs = verdict.retryAt === undefined ? soonMs : verdict.retryAt.getTime() - steadyNow()
     const attempt = state.consecutiveFailures
     await enqueueSync(queues, { ...wakeUp, delayMs, ...(attempt > 0 && { attempt }) })
     return

@@ -1,3 +1,4 @@
+import { inMs } from '../clock.ts'
 import { databaseError } from '../db/errors.ts'
 import { describeError, EntraSyncError, isEntraSyncError } from '../errors.ts'
 import type { RunResult } from '../sync/context.ts'
@@ -100,7 +101,7 @@ function completed(result: string, again: Again): Verdict {
 
 function delayed(retryAt: Date | undefined, reason: string): Verdict {
   // Graph's documented default when a 429 names no time.
-  return { job: 'delayed', until: retryAt ?? new Date(Date.now() + 30_000), reason }
+  return { job: 'delayed', until: retryAt ?? inMs(30_000), reason }
 }
 
 function unreachable(value: never): never {

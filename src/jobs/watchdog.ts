@@ -49,11 +49,13 @@ export function watchWorker(
   let remakes = 0
 
   async function look(): Promise<void> {
-    const [counts, paused] = await Promise.all([
+    const [counts, overdue, paused] = await Promise.all([
       queue.getJobCounts('waiting', 'prioritized'),
+      // Workers alone let these go on when their time comes: where none moves they stay delayed, as all ticks are.
+      queue.getDelayedCount(Date.now()),
       queue.isPaused(),
     ])
-    const waiting = (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0)
+    const waiting = (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0) + overdue
     const taken = watched.taken()
     const progress = taken !== takenBefore || waiting === 0 || watched.busy() >= watched.concurrency
     takenBefore = taken

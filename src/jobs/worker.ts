@@ -1,5 +1,6 @@
 import { DelayedError, UnrecoverableError, type Job } from 'bullmq'
 import { z } from 'zod'
+import { steadyNow } from '../clock.ts'
 import { describeError, EntraSyncError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { catalog, isJobName, isQuiet, type Handlers, type JobName, type QueueName } from './catalog.ts'
@@ -143,7 +144,9 @@ async function processJob(
       return jobText(verdict.result)
     case 'delayed': {
       log.info({ until: verdict.until, reason: verdict.reason }, 'job gives its slot back')
-      await job.moveToDelayed(Math.max(verdict.until.getTime(), Date.now() + 100), token)
+      // The queue goes by the clock of the machine.
+      const waitMs = Math.max(verdict.until.getTime() - steadyNow(), 100)
+      await job.moveToDelayed(Date.now() + waitMs, token)
       throw new DelayedError(verdict.reason)
     }
     case 'failed': {

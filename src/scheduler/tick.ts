@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely'
+import { inMs } from '../clock.ts'
 import { takeDueProofs } from '../consent/grants/due.ts'
 import { beat } from '../db/heartbeats.ts'
 import { secondsUntil } from '../db/entra-tenants.ts'
@@ -110,7 +111,7 @@ async function takeDue({ db, intervals }: TickContext): Promise<SyncWakeUp[]> {
         ...(failures > 0 && { attempt: failures }),
       })
     }
-    const now = new Date()
+    const now = inMs(0)
     const next = rows.map(({ entraTenantId, intervalMs, failures }) =>
       secondsUntil(
         failures > 0

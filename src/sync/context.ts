@@ -73,8 +73,10 @@ export interface Slice {
   client: GraphClient
   /** Aborts on shutdown and when the lease is lost. */
   signal: AbortSignal
-  /** When to yield, in milliseconds since 1970. */
+  /** When to yield, by the steady clock. */
   deadline: number
+  /** What time it is in Postgres, whose times rounds are compared with. */
+  databaseNow(): Date
   appId: string | null
   /** Fingerprint of the token's roles; null where it cannot be decoded. */
   permissionsHash: string | null

@@ -1,3 +1,4 @@
+import { inMs } from '../clock.ts'
 import { proveConsentSoon } from '../db/consents.ts'
 import { lockEntraTenant, noteFreshness, planNextSync, type SyncedTenant } from '../db/entra-tenants.ts'
 import { releaseLease } from '../db/leases.ts'
@@ -45,7 +46,7 @@ export async function endSlice(slice: Slice, tenant: SyncedTenant, end: SliceEnd
       const all = await noteSlice(db, runId, { usage, collections: { ...summary, ...notices } })
       const merged = { ...summariesOf(all), ...summary }
       if (fate === 'yielded' || fate === 'throttled') {
-        const retryAt = fate === 'throttled' ? (error?.retryAt ?? new Date(Date.now() + 30_000)) : undefined
+        const retryAt = fate === 'throttled' ? (error?.retryAt ?? inMs(30_000)) : undefined
         await releaseLease(db, entraTenantId, slice.runSeq, {
           keepRun: true,
           clean: true,
@@ -100,7 +101,7 @@ async function planNext(
   error: EntraSyncError | undefined,
 ): Promise<Date | null> {
   const { entraTenantId } = slice
-  const now = new Date()
+  const now = inMs(0)
   if (error !== undefined) {
     const consecutiveFailures = tenant.consecutive_failures + 1
     const nextSyncAt = retryAfterFailure(now, consecutiveFailures, paceOf(error), entraTenantId)

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { inMs } from '../clock.ts'
 import { readLease, renewLease, setLeaseRun, takeLease } from '../db/leases.ts'
 import { readRequest, takeRequest, type Serving } from '../db/requests.ts'
 import { retryingConflicts } from '../db/retry-conflicts.ts'
@@ -26,8 +27,7 @@ export async function claim(context: SyncContext, entraTenantId: string): Promis
       }
       const state = await readLease(trx, entraTenantId)
       if (state.held) return { status: 'busy', runId: state.run_id, retryAt: state.expires_at }
-      if (state.throttled && state.throttled_until !== null)
-        return { status: 'throttled', retryAt: state.throttled_until }
+      if (state.throttled_ms > 0) return { status: 'throttled', retryAt: inMs(state.throttled_ms) }
       const lease = await takeLease(trx, entraTenantId, context.worker, context.timings.leaseMs)
       if (lease === null) return { status: 'busy', runId: state.run_id, retryAt: null }
       const serving = await takeRequest(trx, entraTenantId)

@@ -23,15 +23,18 @@ const teamsARun = 60
 // Up to here ten $batch requests; beyond, listing all users (999 a page) asks less of Graph than one request a person.
 const maxBatchedPersons = 200
 
-/** True when `date` lies longer ago than `ms`, or never was. */
-export function isOlder(date: Date | null, ms: number): boolean {
-  return date === null || Date.now() - date.getTime() >= ms
+type ReadAt = 'organization_read_at' | 'devices_read_at' | 'teams_read_at' | 'license_sources_read_at'
+
+/** True when this was read longer ago than `ms`, or never: both by the clock of Postgres, which no process' clock is. */
+function isOlder(tenant: SyncedTenant, what: ReadAt, ms: number): boolean {
+  const date = tenant[what]
+  return date === null || tenant.read_at.getTime() - date.getTime() >= ms
 }
 
 /** Also while a problem says that another directory answers: only reading it again can disprove that. */
 export const isOrganizationDue = (tenant: SyncedTenant) =>
-  tenant.organization_disputed || isOlder(tenant.organization_read_at, organizationEveryMs)
-export const areDevicesDue = (tenant: SyncedTenant) => isOlder(tenant.devices_read_at, devicesEveryMs)
+  tenant.organization_disputed || isOlder(tenant, 'organization_read_at', organizationEveryMs)
+export const areDevicesDue = (tenant: SyncedTenant) => isOlder(tenant, 'devices_read_at', devicesEveryMs)
 
 /**
  * Proves that the directory which answers is the one asked for, and reads its domains. Throws `wrong_tenant` when it is
@@ -72,7 +75,7 @@ export async function proveOrganization(slice: Slice): Promise<string | null> {
  */
 export async function readTeams(slice: Slice, tenant: SyncedTenant, full: boolean): Promise<void> {
   const { entraTenantId } = slice
-  const all = full || isOlder(tenant.teams_read_at, teamsEveryMs)
+  const all = full || isOlder(tenant, 'teams_read_at', teamsEveryMs)
   const ids = await dueTeams(slice.context.db, entraTenantId, { all, most: teamsARun })
   if (ids.length === 0 && !all) return
   let teams: { object_id: string; archived: boolean | null }[] = []
@@ -95,7 +98,7 @@ export async function readTeams(slice: Slice, tenant: SyncedTenant, full: boolea
 export async function readSources(slice: Slice, tenant: SyncedTenant): Promise<void> {
   const { entraTenantId } = slice
   const { db } = slice.context
-  const daily = isOlder(tenant.license_sources_read_at, licenseSourcesEveryMs)
+  const daily = isOlder(tenant, 'license_sources_read_at', licenseSourcesEveryMs)
   const due = daily ? [] : await dueLicenseSources(db, entraTenantId, maxBatchedPersons + 1)
   if (!daily && due.length === 0) return
   const all = daily || due.length > maxBatchedPersons

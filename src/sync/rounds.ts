@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { steadyNow } from '../clock.ts'
 import { isBlank, loadCursor, type Cursor, type RoundCounts, type RunningRound } from '../db/cursors.ts'
 import { noteOptionalRead } from '../db/entra-tenants.ts'
 import { databaseError } from '../db/errors.ts'
@@ -35,7 +36,7 @@ export function roundFacts(slice: Slice, collection: Collection): RoundFacts {
     appId: slice.appId,
     permissionsHash: slice.permissionsHash,
     reconcileMs: slice.reconcileMs,
-    now: new Date(),
+    now: slice.databaseNow(),
   }
 }
 
@@ -95,7 +96,7 @@ async function readRound(slice: Slice, collection: Collection, cursor: Cursor): 
       slice.progress(collection.name, { pages: counts.pages, rows, done: end !== null })
       if (end !== null) break
       // After a restart the round runs to its end: a token that lives shorter than our slices would never let it.
-      if (slice.signal.aborted || (Date.now() >= slice.deadline && cursor.restarts === 0)) {
+      if (slice.signal.aborted || (steadyNow() >= slice.deadline && cursor.restarts === 0)) {
         return endOf(collection, 'yielded', mode, counts)
       }
     }

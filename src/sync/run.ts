@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import pLimit from 'p-limit'
+import { inMs, steadyNow } from '../clock.ts'
 import { loadCursor } from '../db/cursors.ts'
 import { readSyncedTenant, type SyncedTenant } from '../db/entra-tenants.ts'
 import { EntraSyncError, isEntraSyncError } from '../errors.ts'
@@ -57,6 +58,7 @@ async function runSlice(
   const progress: Progress = {}
   const tenant = await readSyncedTenant(context.db, entraTenantId)
   if (tenant === null) throw new TypeError(`no Entra tenant ${entraTenantId} behind its lease`)
+  const databaseAheadMs = tenant.read_at.getTime() - steadyNow()
   const slice: Slice = {
     context,
     entraTenantId,
@@ -65,7 +67,8 @@ async function runSlice(
     serving: claimed.serving,
     client: context.graphFor(entraTenantId),
     signal,
-    deadline: Date.now() + context.timings.sliceMs,
+    deadline: steadyNow() + context.timings.sliceMs,
+    databaseNow: () => inMs(databaseAheadMs),
     appId: null,
     permissionsHash: null,
     hiddenReadable: false,

@@ -27,6 +27,8 @@ const paces: Record<Pace, [firstMs: number, mostMs: number]> = {
 
 /** How soon it is tried again after this. */
 export function paceOf(error: EntraSyncError): Pace {
+  // A clock is set by a daemon of the machine's as a rule, and then all Entra tenants are well at once.
+  if (error.code === 'clock_skewed') return 'usual'
   if (['access_lost', 'wrong_tenant', 'not_permitted'].includes(error.kind) || error.code === 'poison')
     return 'slow'
   return isPostgresAway(error) ? 'ours' : 'usual'

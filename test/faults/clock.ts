@@ -1,17 +1,7 @@
+import { putClock, putClockRight } from '../harness/clock.ts'
 import type { Fault } from './fault.ts'
 
 const minute = 60_000
-
-const RealDate = Date
-
-/** The clock of the daemon's machine against that of Postgres: it goes on from where it was put. */
-function putClock(offsetMs: number): void {
-  globalThis.Date = new Proxy(RealDate, {
-    construct: (date, args, self) =>
-      Reflect.construct(date, args.length === 0 ? [date.now() + offsetMs] : args, self) as object,
-    get: (date, name) => (name === 'now' ? () => date.now() + offsetMs : Reflect.get(date, name)),
-  })
-}
 
 function clock(name: string, offsetMs: number): Fault {
   return {
@@ -20,7 +10,7 @@ function clock(name: string, offsetMs: number): Fault {
     tells: null,
     reach: 'victim',
     inject: () => putClock(offsetMs),
-    end: () => void (globalThis.Date = RealDate),
+    end: putClockRight,
   }
 }
 

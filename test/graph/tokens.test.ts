@@ -2,12 +2,13 @@ import { createHash, createPublicKey, verify, X509Certificate } from 'node:crypt
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createAppCertificate } from '../../simulator/certificates.ts'
 import { describeError } from '../../src/errors.ts'
+import { laterBy } from '../harness/steady-clock.ts'
 import { caught } from './caught.ts'
 import { clientId, fakeCloud, tenant, token, type Answer } from './fake-cloud.ts'
 import { closeServers } from './tls-server.ts'
 
 afterEach(async () => {
-  vi.useRealTimers()
+  vi.restoreAllMocks()
   await closeServers()
 })
 
@@ -47,15 +48,14 @@ describe('tokens', () => {
   it('renews early beside the work, and waits only for a token about to end', async () => {
     const cloud = await fakeCloud(ok)
     const client = cloud.graph.forTenant(tenant)
-    vi.useFakeTimers({ toFake: ['Date'] })
     await client.get('/1')
-    vi.setSystemTime(Date.now() + 50 * 60_000)
+    laterBy(50 * 60_000)
     await client.get('/2')
-    vi.setSystemTime(Date.now() + 6 * 60_000)
+    laterBy(56 * 60_000)
     await client.get('/3')
     await vi.waitFor(() => expect(cloud.tokenRequests).toHaveLength(2))
     await client.get('/4')
-    vi.setSystemTime(Date.now() + 59.5 * 60_000)
+    laterBy((56 + 59.5) * 60_000)
     await client.get('/5')
     expect(cloud.calls.map((call) => call.authorization)).toEqual([
       'Bearer token-1',

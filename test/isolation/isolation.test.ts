@@ -21,6 +21,19 @@ const ways: Record<string, { fault?: Omit<FaultInput, 'tenantId'>; knobs?: Parti
   'bodies without an end': { fault: { path: 'delta', effect: { kind: 'endless' } } },
   'links elsewhere': { knobs: { foreignNextLink: 'https://evil.example', pageSize: 2 } },
   'connections that are reset': { fault: { effect: { kind: 'reset' } } },
+  'delta tokens gone for ever': {
+    fault: { path: 'delta', effect: { kind: 'status', status: 410, code: 'syncStateNotFound' } },
+  },
+  'another directory answers': {
+    fault: {
+      path: '^/organization',
+      effect: { kind: 'edit', each: { id: '0badd1ec-0000-4000-8000-000000000001' } },
+    },
+  },
+  'an object that is none, pages behind the first': {
+    fault: { path: 'skiptoken', effect: { kind: 'edit', each: { id: 'of nobody' } } },
+    knobs: { pageSize: 2 },
+  },
 }
 
 async function open(sizes: number[]): Promise<Engine> {
@@ -49,10 +62,10 @@ async function round(engine: Engine, due: readonly string[], healthy: readonly s
   })
 }
 
-test('of 300 Entra tenants one fails in each of twelve ways: the others are as fresh as before, it is seen, rests and heals', async () => {
+test('of 300 Entra tenants one fails in each of fifteen ways: the others are as fresh as before, it is seen, rests and heals', async () => {
   const engine = await open([8, ...Array.from({ length: 299 }, (_, index) => 3 + (index % 5))])
   const { db } = engine.database
-  const ill = Object.keys(ways).map((_, index) => engine.tenants[20 * (index + 1)] ?? '')
+  const ill = Object.keys(ways).map((_, index) => engine.tenants[19 * (index + 1)] ?? '')
   const healthy = engine.tenants.filter((id) => !ill.includes(id))
   await engine.startWorkers(1, { concurrency: 16 })
   await engine.startWorkers(1, { queue: 'control' })

@@ -61,6 +61,21 @@ describe.each(backends)('on %s', (backend) => {
     await until('a heartbeat', async () => beats() > before)
   })
 
+  test('so is one that leaves delayed jobs lie when their time has come', async () => {
+    const { queues, worker, opened, done } = await watched()
+    await queues.control.add('housekeeping', {})
+    await until('a job', async () => done() === 1)
+    await opened[0]?.pause(true)
+    await queues.control.add('housekeeping', {}, { delay: 100 })
+    await until('the job whose time has come', async () => done() === 2)
+    expect(opened).toHaveLength(2)
+    expect(worker.ok()).toBe(true)
+    // Nobody is made anew for a job whose time is to come.
+    await queues.control.add('housekeeping', {}, { delay: 3_600_000 })
+    await someLooks()
+    expect(opened).toHaveLength(2)
+  })
+
   test('one that stands still again and again says so, and its heart does not beat', async () => {
     const { queues, worker, beats } = await watched({ stuck: true })
     await queues.control.add('housekeeping', {})

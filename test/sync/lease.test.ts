@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { inMs } from '../../src/clock.ts'
 import { EntraSyncError } from '../../src/errors.ts'
 import type { Database } from '../../src/db/tables.ts'
 import { claim } from '../../src/sync/lease.ts'
@@ -152,7 +153,7 @@ test.each([-3_600_000, 86_400_000])(
     const { minutes = 0 } = (await planned()) ?? {}
     expect(minutes).toBeGreaterThan(25)
     expect(minutes).toBeLessThan(34)
-    const retryAt = new Date(Date.now() + 90_000)
+    const retryAt = inMs(90_000)
     script.round('users', new EntraSyncError('throttled', 'Graph is busy', { code: 'graph_429', retryAt }))
     expect(await syncOnce(scriptedContext(db, script), tenant)).toMatchObject({ status: 'throttled' })
     const { throttled = 0 } = (await planned()) ?? {}

@@ -1,3 +1,4 @@
+import { steadyNow } from '../../clock.ts'
 import type { ConsentStatus } from '../../db/tables.ts'
 import type { EntraSyncError } from '../../errors.ts'
 import { requiredPermissions, type Findings } from './probes.ts'
@@ -43,7 +44,7 @@ export function retryProofMs(
   error: EntraSyncError,
   { waitedMs, failed, random }: { waitedMs: number | null; failed: number; random: number },
 ): number {
-  const untilAllowed = (error.retryAt?.getTime() ?? 0) - Date.now()
+  const untilAllowed = (error.retryAt?.getTime() ?? 0) - steadyNow()
   if (waitedMs !== null) return Math.max(untilAllowed, waitMs(waitedMs))
   const passing = ['transient', 'throttled', 'malformed'].includes(error.kind)
   const first = passing ? minute : 15 * minute

@@ -1,3 +1,4 @@
+import { steadyNow } from '../../clock.ts'
 import { EntraSyncError, isEntraSyncError } from '../../errors.ts'
 import { sleep } from '../../graph/abort.ts'
 import { findPrincipal, keepScopes, listDelegatedGrants } from '../../graph/app-grants.ts'
@@ -55,9 +56,9 @@ export async function awaitBootstrap(
   acting: Acting,
   signal: AbortSignal,
 ): Promise<void> {
-  const end = Date.now() + timings.arrivalMs
+  const end = steadyNow() + timings.arrivalMs
   for (;;) {
-    const late = Date.now() >= end
+    const late = steadyNow() >= end
     try {
       // Later on Graph itself says what is missing.
       if (suffices(await acting.scopesThere(signal)) || late) return

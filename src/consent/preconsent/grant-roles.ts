@@ -1,3 +1,4 @@
+import { steadyNow } from '../../clock.ts'
 import { EntraSyncError, isEntraSyncError } from '../../errors.ts'
 import { sleep } from '../../graph/abort.ts'
 import { assignRole, findPrincipal, listAssignments } from '../../graph/app-grants.ts'
@@ -40,14 +41,14 @@ export async function grantRoles(
   wanted: readonly Permission[],
   signal: AbortSignal,
 ): Promise<void> {
-  const end = Date.now() + timings.arrivalMs
+  const end = steadyNow() + timings.arrivalMs
   for (;;) {
     const [principalId, resourceId] = [
       await findPrincipal(there, clientId, { signal }),
       await findPrincipal(there, graphAppId, { signal }),
     ]
     if (principalId !== null && resourceId !== null && (await grantOnce(principalId, resourceId))) return
-    if (Date.now() >= end) throw notArrived(entraTenantId)
+    if (steadyNow() >= end) throw notArrived(entraTenantId)
     await sleep(timings.lookAgainMs, signal)
   }
 

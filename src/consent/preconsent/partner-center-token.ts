@@ -1,3 +1,4 @@
+import { steadyNow } from '../../clock.ts'
 import { isEntraSyncError } from '../../errors.ts'
 import { lruMap, type LruMap } from '../../graph/lru-map.ts'
 import type { PartnerCenter } from '../../graph/partner-center.ts'
@@ -34,7 +35,7 @@ export async function withPartnerCenter<T>(
   kept.set(context, tokens)
   const key = keyOf(signIn)
   const before = tokens.get(key)
-  const isKept = before !== undefined && Date.now() < before.expiresAt - leadMs
+  const isKept = before !== undefined && steadyNow() < before.expiresAt - leadMs
   try {
     return await use(center, isKept ? before.value : await ask())
   } catch (error) {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { steadyNow } from '../../clock.ts'
 
 /** What an act has to say, shown once on the page after it. */
 export interface Flash {
@@ -17,7 +18,7 @@ const most = 1000
  * Keeps flashes between an act and the page that it redirects to: here and not in the URL, since a link in one is a
  * secret. Each is shown once, to whom it is meant for. `now` is in milliseconds.
  */
-export function createFlashes(now: () => number = Date.now) {
+export function createFlashes(now: () => number = steadyNow) {
   const kept = new Map<string, { flash: Flash; name: string; until: number }>()
   return {
     /** @returns the id for the query of the redirect. */

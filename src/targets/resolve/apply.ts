@@ -31,9 +31,9 @@ export async function applyChanges(trx: Transaction<Database>, runId: string): P
  */
 export async function finish(
   trx: Transaction<Database>,
-  run: { runId: string; trigger: string; startedAt: Date; changes: number },
+  run: { runId: string; trigger: string; changes: number },
 ): Promise<void> {
-  const { runId, trigger, startedAt } = run
+  const { runId, trigger } = run
   await sql`
     insert into target_families (family_id) select family_id from resolving_families order by family_id
     on conflict (family_id) do update set resolved_at = now(),
@@ -50,7 +50,7 @@ export async function finish(
   if (run.changes === 0) return
   await sql`
     insert into target_runs (run_id, trigger, started_at, finished_at, families, assigned, changed, unassigned, held)
-    select ${runId}::uuid, ${trigger}, ${startedAt}, clock_timestamp(), (select count(*) from resolving_families),
+    select ${runId}::uuid, ${trigger}, now(), clock_timestamp(), (select count(*) from resolving_families),
       count(*) filter (where change in ('assigned', 'moved') and not held), count(*) filter (where change = 'changed' and not held),
       count(*) filter (where change in ('unassigned', 'moved') and not held), count(*) filter (where held)
     from resolving_changes where change <> 'reworded'`.execute(trx)

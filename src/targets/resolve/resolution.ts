@@ -33,7 +33,6 @@ export async function resolveFamilies(
   },
 ): Promise<Resolution> {
   const runId = randomUUID()
-  const startedAt = new Date()
   await openTables(trx)
   await takeDirt(trx, familyIds, run.decided === true)
   await match(trx, context.licenseGraceMs)
@@ -46,7 +45,7 @@ export async function resolveFamilies(
   await run.beforeApply?.(trx)
   await applyChanges(trx, runId)
   const changes = counts.assigned + counts.changed + counts.unassigned + counts.held
-  await finish(trx, { runId, trigger: run.trigger, startedAt, changes })
+  await finish(trx, { runId, trigger: run.trigger, changes })
   return { runId, ...counts }
 }
 
