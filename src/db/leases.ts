@@ -1,5 +1,4 @@
 import { sql, type Kysely } from 'kysely'
-import {} from '../clock.ts'
 import { EntraSyncError } from '../errors.ts'
 import { secondsUntil } from './entra-tenants.ts'
 import type { Database } from './tables.ts'
