@@ -26,14 +26,16 @@ export const reading: readonly SourcedEntry[] = [
     ],
   ]),
   ...entriesOf({ whoActs: 'customer_admin', retry: 'after_fix', kind: 'access_lost' }, [
-    ...(['graph_401', 'graph_403'] as const).map(
-      (code) =>
-        [
-          code,
-          'Graph refuses the app in this tenant, without a code that says why',
-          'Check consent and permissions of the app in this tenant: entra-sync consent verify {tenant}.',
-        ] as const,
-    ),
+    [
+      'graph_401',
+      'Graph refuses the app's token in this tenant, without a code that says why',
+      'Check consent and permissions of the app in this tenant: entra-sync consent verify {tenant}.',
+    ],
+    [
+      'graph_403',
+      'Graph refuses the app in this tenant, without a code that says why',
+      'Check consent and permissions of the app in this tenant: entra-sync consent verify {tenant}.',
+    ],
   ]),
   ...entriesOf({ ...byMicrosoft, kind: 'transient' }, [
     [
