@@ -58,9 +58,14 @@ async function sufferAndHeal(world: World, faults: readonly Fault[]): Promise<Ve
         ? faults.every(({ tells }) => tells === null || tap.told(began.line, tells).length > 0)
         : faults.some(({ tells }) => tells !== null && tap.told(began.line, tells).length > 0)
     const isQuiet = faults.every(({ tells }) => tells === null)
+    // What fails where something is written has nothing to fail at where nobody comes and goes.
+    const mayMeetNothing = isQuiet || (faults.length > 1 && faults.some(({ quiet }) => quiet === true))
     const injected = await world.databaseNow()
-    await askingUntil(world, mode, `${faults.map(({ name }) => name).join(' with ')} to be told`, async () =>
-      isQuiet ? (await world.freshness(victim)) > injected : isTold(),
+    await askingUntil(
+      world,
+      mode,
+      `${faults.map(({ name }) => name).join(' with ')} to be told`,
+      async () => (!isQuiet && isTold()) || (mayMeetNothing && (await world.freshness(victim)) > injected),
     )
     if (faults.every(({ reach }) => reach === 'victim')) {
       await askingUntil(world, mode, 'the others to stay fresh', async () => {
