@@ -28,7 +28,7 @@ export const reading: readonly SourcedEntry[] = [
   ...entriesOf({ whoActs: 'customer_admin', retry: 'after_fix', kind: 'access_lost' }, [
     [
       'graph_401',
-      'Graph refuses the app's token in this tenant, without a code that says why',
+      'Graph refuses the token of the app in this tenant, without a code that says why',
       'Check consent and permissions of the app in this tenant: entra-sync consent verify {tenant}.',
     ],
     [
