@@ -8,8 +8,8 @@ import type { Database } from './tables.ts'
  * that takes another domain would else empty all its computers at once, past the guard, which judges who has a target and
  * not through whom. To be called before the page is written. Answers how many computers it was.
  *
- * Whose new UPN is still another person's keeps the old one at the computer: the name alone would not tell the two apart
- * when that other one is renamed by a later page.
+ * Computers of somebody whose new UPN is still another person's keep the old one: by the name alone they would go with
+ * that other one when a later page renames them.
  */
 export async function followRenames(
   db: Kysely<Database>,
@@ -31,9 +31,7 @@ export async function followRenames(
     where not exists (select from persons o where o.entra_tenant_id = ${entraTenantId} and o.deleted_at is null
       and lower(o.user_principal_name) = lower(r.after)
       and o.object_id is distinct from r.object_id
-      and not exists (select from renamed also where also.object_id = o.object_id))
-      and not exists (select from persons o where o.entra_tenant_id = ${entraTenantId} and o.deleted_at is null
-        and lower(o.user_principal_name) = r.before and o.object_id is distinct from r.object_id)`.execute(db)
+      and not exists (select from renamed also where also.object_id = o.object_id))`.execute(db)
   // Only then: an import of computers locks their table, and pages without renames need not wait for it.
   if (renamed.length === 0) return 0
   const result = await sql`
