@@ -25,14 +25,18 @@ export const reading: readonly SourcedEntry[] = [
       'Nothing to do: the read goes on when Microsoft allows it. If it happens all day, another program reads this Entra tenant as the same app; or lengthen SYNC_INTERVAL.',
     ],
   ]),
-  ...entriesOf(
-    { whoActs: 'customer_admin', retry: 'after_fix', kind: 'access_lost' },
-    ['graph_401', 'graph_403'].map((code): [string, string, string] => [
-      code,
+  ...entriesOf({ whoActs: 'customer_admin', retry: 'after_fix', kind: 'access_lost' }, [
+    [
+      'graph_401',
+      'Graph refuses the token of the app in this tenant, without a code that says why',
+      'Check consent and permissions of the app in this tenant: entra-sync consent verify {tenant}.',
+    ],
+    [
+      'graph_403',
       'Graph refuses the app in this tenant, without a code that says why',
       'Check consent and permissions of the app in this tenant: entra-sync consent verify {tenant}.',
-    ]),
-  ),
+    ],
+  ]),
   ...entriesOf({ ...byMicrosoft, kind: 'transient' }, [
     [
       'graph_nnn',
