@@ -1,6 +1,7 @@
 import { mergeLicenses, pendMissingLicenses, type LicenseRow } from '../db/licenses.ts'
 import { mergeRows, type MergeRow } from '../db/merge.ts'
 import { adoptPersons, assignTenants, PERSONS } from '../db/persons.ts'
+import { followRenames } from '../db/primary-users.ts'
 import { notePresent, pendRemovals } from '../db/seen.ts'
 import { parseUsers, usersStart, type UserChange } from '../graph/users.ts'
 import type { Collection } from './collections.ts'
@@ -32,6 +33,7 @@ export const users: Collection = {
         page.licenses.map((row) => [row.object_id, row.sku_id]),
       )
       const ambiguous = await adoptPersons(db, entraTenantId, page.rows)
+      await followRenames(db, entraTenantId, page.rows)
       const written = await mergeRows(db, PERSONS, entraTenantId, page.rows, round.sweeps ? roundId : null)
       const licenses = await mergeLicenses(db, entraTenantId, page.licenses)
       // A person that comes back comes whole: licences it does not name are those of its former life.
