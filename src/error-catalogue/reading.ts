@@ -106,7 +106,7 @@ export const reading: readonly SourcedEntry[] = [
     [
       'columns_cleared',
       'a full round came without a property for more than a fifth of those that have it',
-      'Nothing was cleared. Check that the app still has its read permissions: entra-sync consent verify {tenant}.',
+      'Nothing was cleared. Check that the app still has its read permissions: entra-sync consent verify {tenant}. If it has, and so many have lost it: entra-sync holds limits {tenant} --percent 100 --until DATE.',
     ],
     [
       'oidc_malformed',

@@ -6,6 +6,7 @@ import {
   type RunningRound,
 } from '../db/cursors.ts'
 import { noteOptionalRead, raiseTargetsDirty } from '../db/entra-tenants.ts'
+import { readGuards } from '../db/hold-limits.ts'
 import { notePage } from '../db/leases.ts'
 import { clearColumns, clearedShares } from '../db/merge.ts'
 import { openProblem, closeProblems } from '../db/problems.ts'
@@ -75,7 +76,8 @@ async function endRound(
   const seen = round.sweeps ? await countSeen(db, roundId, collection.kinds[0]) : 0
   if (round.sweeps && collection.table !== null) {
     const shares = await clearedShares(db, collection.table, entraTenantId, roundId)
-    const columns = implausibleColumns(seen, shares)
+    const guards = await readGuards(db, slice.context.guard, [entraTenantId])
+    const columns = implausibleColumns(seen, shares, guards.get(entraTenantId) ?? slice.context.guard)
     if (columns.length > 0) {
       const error = columnsCleared(entraTenantId, collection, columns)
       await dropPartialRound(db, round, counts, error)
@@ -143,7 +145,8 @@ function columnsCleared(
       code: 'columns_cleared',
       tenant: entraTenantId,
       resource: collection.name,
-      remedy: 'Check that the app still has its read permissions; nothing was cleared.',
+      remedy:
+        'Nothing was cleared. Check that the app still has its read permissions; if it has, `entra-sync holds limits` with --percent 100 --until lets it pass.',
     },
   )
 }

@@ -1,5 +1,6 @@
 import type { Cursor } from '../db/cursors.ts'
 import type { EntraSyncError } from '../errors.ts'
+import type { GuardSettings } from '../guard.ts'
 
 /**
  * How a round, or this slice's part of it, ended. Only the first two may remove and move the cursor; `yielded`,
@@ -56,14 +57,20 @@ export function verdictOfError(error: EntraSyncError): Verdict {
 
 /**
  * Columns that a full round would clear in more than 20 % of the rows that have them, from 20 objects up: so many
- * people do not lose a property in a day, but an app that lost a permission reads nulls.
+ * people do not lose a property in a day, but an app that lost a permission reads nulls. As with removals a few (`holdMin`)
+ * are never too many, or the one person with an office who moved out would keep a tenant partial for ever; and a tenant's
+ * own `holdPercent` lets through what an operator knows to be so.
  */
 export function implausibleColumns(
   seen: number,
   shares: readonly { column: string; cleared: number; filled: number }[],
+  { holdMin, holdPercent }: Pick<GuardSettings, 'holdMin' | 'holdPercent'>,
 ): string[] {
   if (seen < 20) return []
-  return shares.filter((share) => share.cleared > 0.2 * share.filled).map((share) => share.column)
+  const percent = Math.max(20, holdPercent)
+  return shares
+    .filter(({ cleared, filled }) => cleared > holdMin && cleared * 100 > percent * filled)
+    .map((share) => share.column)
 }
 
 export interface RoundFacts {

@@ -10,6 +10,7 @@ import { between, seededRandom, type Random } from '../../simulator/random.ts'
 import { openDatabase } from '../../src/db/connection.ts'
 import { startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts'
 import { migrate } from '../../src/db/migrate.ts'
+import { requestSync } from '../../src/sync/requests.ts'
 import { openProxy } from '../harness/proxy.ts'
 import { ownRedis } from '../harness/redis.ts'
 import { startFleet, type Fleet, type FleetOptions } from './fleet.ts'
@@ -32,10 +33,16 @@ async function syncedFleet(
   return fleet
 }
 
-/** Something happens in each tenant, and all of them are due. */
-async function happen({ cloud: { tenants }, database }: Fleet, random: Random): Promise<void> {
-  for (const tenant of tenants) mutate(tenant, 8, random)
-  await sql`update entra_tenants set next_sync_at = now()`.execute(database.db)
+/**
+ * Something happens in each tenant, and all of them are due. Asked for besides, past the queue: a run that ends at this
+ * moment plans the next one in hours, and has read none of it.
+ */
+async function happen({ cloud: { tenants }, database: { db } }: Fleet, random: Random): Promise<void> {
+  for (const tenant of tenants) {
+    mutate(tenant, 8, random)
+    await requestSync(db, { entraTenantId: tenant.id, mode: 'delta', requestedBy: 'test', priority: 10 })
+  }
+  await sql`update entra_tenants set next_sync_at = now()`.execute(db)
 }
 
 /** What is not as it should be once nothing is open any more; nobody asks for anything. */

@@ -113,10 +113,15 @@ test.each<[ErrorKind, Verdict]>([
 test.each<[number, number, number, string[]]>([
   [19, 19, 19, []],
   [20, 4, 20, []],
-  [20, 5, 20, ['mail']],
-  [100, 1, 1, ['mail']],
+  [30, 6, 30, []],
+  [30, 7, 30, ['mail']],
+  // Five are never too many: they stayed partial for ever.
+  [100, 1, 1, []],
+  [100, 5, 5, []],
+  [100, 6, 6, ['mail']],
 ])('of %i seen, %i of %i filled cleared', (seen, cleared, filled, columns) => {
-  expect(implausibleColumns(seen, [{ column: 'mail', cleared, filled }])).toEqual(columns)
+  const guard = { holdMin: 5, holdPercent: 10 }
+  expect(implausibleColumns(seen, [{ column: 'mail', cleared, filled }], guard)).toEqual(columns)
 })
 
 const end = (verdict: Verdict, required = true, held = 0) => ({ verdict, required, held })
