@@ -5,9 +5,11 @@ import { serveStatic } from '@hono/node-server/serve-static'
 import type { Queue } from 'bullmq'
 import { Hono } from 'hono'
 import { sql, type Kysely } from 'kysely'
+import { z } from 'zod'
 import type { OpsRole } from '../config.ts'
 import type { Database } from '../db/tables.ts'
 import { dashboardPath, type HttpEnv } from './access.ts'
+import { parsed } from './input.ts'
 
 export interface DashboardDeps {
   queues: Queue[]
@@ -37,6 +39,7 @@ export function createDashboard(deps: DashboardDeps): Hono<HttpEnv> {
         403,
       )
     }
+    if (!reading) await refuseUnfit(context.req.raw.clone())
     const answer = await boards[role].fetch(context.req.raw)
     if (!reading && answer.ok) await audit(deps.db, name, `${method} ${context.req.path}`)
     if (!(answer.headers.get('content-type') ?? '').includes('text/html')) return answer
@@ -68,6 +71,19 @@ function board(deps: DashboardDeps, readOnlyMode: boolean): Hono {
 /** Drops the link to a font host: the board works without, and nothing here should call the internet. */
 function ownPage(page: string): string {
   return page.replace(/<link[^>]*fonts\.googleapis\.com[^>]*>/g, '')
+}
+
+/** What no queue can keep: the board itself takes anything, and answers with the fault of whoever chokes on it. */
+async function refuseUnfit(request: Request): Promise<void> {
+  let body: unknown
+  try {
+    body = JSON.parse(await request.text())
+  } catch (error) {
+    // The board takes what is no JSON for nothing.
+    if (error instanceof SyntaxError) return
+    throw error
+  }
+  parsed(z.unknown(), body)
 }
 
 async function audit(db: Kysely<Database>, actor: string, action: string): Promise<void> {

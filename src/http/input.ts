@@ -4,7 +4,7 @@ import { EntraSyncError } from '../errors.ts'
 /** Input as `schema` says, or an error of kind `input` that names the fields and repeats none of their contents. */
 export function parsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value)
-  const found = result.success ? unstorable(result.data) : result.error.issues
+  const found = result.success ? unfit(result.data) : result.error.issues
   if (result.success && found.length === 0) return result.data
   const issues = found.map(
     ({ path, message }) => `${path.length === 0 ? '' : `${path.join('.')}: `}${message}`,
@@ -20,22 +20,29 @@ interface Issue {
   message: string
 }
 
+/** A deployment of a document has 6 levels. JSON.stringify and Postgres's json overflow their stacks at some thousands. */
+const deepest = 100
+
 /**
- * Texts that Postgres cannot store or compare: `?search=a%00b` was a fault of ours (500) until it was refused here. Not
- * recursive: a field that takes any JSON takes one that is a hundred thousand levels deep, too.
+ * Texts that Postgres cannot store or compare: `?search=a%00b` was a fault of ours (500) until it was refused here. And
+ * what is nested so deep that writing it as JSON again would overflow the stack; so this looks without recursion.
  */
-function unstorable(data: unknown): Issue[] {
+function unfit(data: unknown): Issue[] {
   const found: Issue[] = []
-  const open: { path: PropertyKey[]; value: unknown }[] = [{ path: [], value: data }]
+  const open: { path: PropertyKey[]; depth: number; value: unknown }[] = [{ path: [], depth: 0, value: data }]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { path, value } = next
+    const { path, depth, value } = next
     if (typeof value === 'string') {
       if (value.includes('\0') || !value.isWellFormed())
         found.push({ path, message: 'has a NUL or half of a character in it' })
     } else if (value !== null && typeof value === 'object') {
+      if (depth === deepest) {
+        found.push({ path, message: `is nested more than ${deepest} levels deep` })
+        continue
+      }
       for (const [name, inner] of Object.entries(value)) {
         const deeper = path.length < 8 ? [...path, name] : path
-        open.push({ path: deeper, value: name }, { path: deeper, value: inner })
+        open.push({ path: deeper, depth, value: name }, { path: deeper, depth: depth + 1, value: inner })
       }
     }
   }

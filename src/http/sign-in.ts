@@ -4,6 +4,7 @@ import { html } from 'hono/html'
 import { z } from 'zod'
 import type { Log } from '../log.ts'
 import { addressOf, cookieName, tooMany, type Access, type HttpEnv } from './access.ts'
+import { formOf } from './body.ts'
 import { page, type Markup } from './page.ts'
 import { signedInByToken } from './sessions.ts'
 
@@ -17,7 +18,7 @@ export function addSignIn(app: Hono<HttpEnv>, access: Access, log: Log): void {
     const address = addressOf(context)
     const wait = access.failures.waitSeconds(address)
     if (wait > 0) return tooMany(context, wait)
-    const parsed = form.safeParse(await context.req.parseBody())
+    const parsed = form.safeParse(await formOf(context, { all: false }))
     const signedIn = parsed.success ? signedInByToken(access.tokens, parsed.data.token) : null
     if (signedIn === null) {
       access.failures.add(address)

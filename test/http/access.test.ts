@@ -1,10 +1,10 @@
 import { request } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { cookieName, openRoutes, type Access } from '../../src/http/access.ts'
+import { cookieName, openRoutes } from '../../src/http/access.ts'
 import { boardRoutes } from '../../src/http/dashboard.ts'
 import { createFailures } from '../../src/http/failures.ts'
-import { createRoutes } from '../../src/http/server.ts'
 import { createSessions, signedInByToken } from '../../src/http/sessions.ts'
+import { allRoutes } from './routes.ts'
 import { operatorToken, sessionOf, signIn, startTestHttp, viewerToken } from './start.ts'
 
 const aJob = JSON.stringify({
@@ -17,16 +17,7 @@ const json = { 'Content-Type': 'application/json' }
 describe('without sign-in', () => {
   test('every route but the probes and the sign-in page is refused', async () => {
     const { url, deps } = await startTestHttp({ metricsToken: 'a-metrics-token-of-its-own' })
-    const access: Access = {
-      tokens: deps.opsTokens,
-      sessions: createSessions(),
-      failures: createFailures(),
-      origins: () => [],
-      secure: false,
-      metricsToken: null,
-    }
-    const own = (await createRoutes(deps, access, () => 0)).routes
-    const routes = [...own, ...boardRoutes(deps)].filter(({ path }) => !openRoutes.includes(path))
+    const routes = (await allRoutes(deps)).filter(({ path }) => !openRoutes.includes(path))
     const asked = new Set<string>()
     for (const { method, path } of routes) {
       const concrete = path.replace(/\*/g, 'x').replace(/:\w+/g, 'sync')

@@ -8,7 +8,7 @@ import {
   type ListedDeployment,
   type TenantOfDeployment,
 } from '../../targets/deployments/list.ts'
-import { readDeploymentFile } from '../../targets/files/read.ts'
+import { readDeploymentDocument } from '../../targets/files/read.ts'
 import { deploymentFile } from '../../targets/files/schema.ts'
 import type { ConsoleDeps } from '../console-deps.ts'
 
@@ -33,7 +33,7 @@ export async function applyDocument(
   document: Record<string, unknown>,
   options: { prune: boolean; keep: boolean; actor: string; sampledTenants: number },
 ): Promise<Applied> {
-  const parsed = readDeploymentFile(JSON.stringify(document), 'document')
+  const parsed = readDeploymentDocument(document, 'document')
   const source = 'source' in document ? parsed.source : noFile
   if (options.prune && source === noFile) {
     throw new EntraSyncError('input', 'Without a source there is nothing that could be pruned.', {

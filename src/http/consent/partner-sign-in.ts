@@ -10,6 +10,7 @@ import { entryOfAadsts, fillRemedy, redirectUriOf } from '../../error-catalogue/
 import { isEntraSyncError, type EntraSyncError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { HttpEnv } from '../access.ts'
+import { formOf } from '../body.ts'
 import { page, type Markup } from '../page.ts'
 
 export interface PartnerSignInDeps {
@@ -67,7 +68,7 @@ export function addPartnerSignIn(app: Hono<HttpEnv>, deps: PartnerSignInDeps, se
     answering(context, deps, async () => {
       const { role, name } = context.get('signedIn')
       if (role !== 'operator') return told(context, 'bad', viewer, onlyOperators, 403)
-      const asked = partnerSchema.safeParse(await context.req.parseBody())
+      const asked = partnerSchema.safeParse(await formOf(context, { all: false }))
       if (!asked.success) return told(context, 'bad', 'No such partner', noPartner, 400)
       const { url, browserKey } = await beginSignIn(deps.preconsent, {
         partnerEntraTenantId: asked.data.partner,

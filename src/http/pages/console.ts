@@ -1,6 +1,7 @@
 import type { Hono } from 'hono'
 import { isEntraSyncError, type EntraSyncError } from '../../errors.ts'
 import type { HttpEnv } from '../access.ts'
+import { formOf } from '../body.ts'
 import type { ConsoleDeps } from '../console-deps.ts'
 import { statusOf } from '../failure-status.ts'
 import { addAuditPage } from './audit.ts'
@@ -51,7 +52,7 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
           const remedy = 'Sign in with an operator token.'
           return failurePage(context, { error: 'forbidden', message, remedy }, 403)
         }
-        const form = await context.req.parseBody({ all: true })
+        const form = await formOf(context, { all: true })
         const flash = await run(form, context).catch((error) => {
           if (!isEntraSyncError(error)) throw error
           deps.log.info({ err: error, path: context.req.path }, 'an act in the console was refused')
@@ -59,7 +60,8 @@ export function addConsole(app: Hono<HttpEnv>, deps: ConsoleDeps): void {
         })
         const to = new URL(back(context, form), 'http://console')
         to.searchParams.set('flash', flashes.keep(flash, signedIn.name))
-        return context.redirect(to.pathname + to.search + to.hash, 303)
+        // Two slashes begin the name of a host: an id of `..%2f%2fevil.example` sent its browser there.
+        return context.redirect(to.pathname.replace(/^\/+/, '/') + to.search + to.hash, 303)
       })
     },
   }

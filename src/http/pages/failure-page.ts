@@ -32,7 +32,7 @@ export function failurePage(
 export function failureAnswer(
   context: Context<HttpEnv>,
   refusal: Refusal,
-  status: 404 | 500,
+  status: 400 | 403 | 404 | 409 | 500 | 503,
 ): Response | Promise<Response> {
   const { signedIn } = context.var as Partial<HttpEnv['Variables']>
   const browser = (context.req.header('accept') ?? '').includes('text/html')

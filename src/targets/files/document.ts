@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml'
 import { mostProblems } from './issues.ts'
-import { placeIndex, type PlaceIndex } from './places.ts'
+import { pathText, placeIndex, type PlaceIndex } from './places.ts'
 import type { FileProblem } from './types.ts'
 
 /** Some 15,000 deployments. Parsing blocks the process: 2 MB took two seconds on a small machine. */
@@ -77,6 +77,31 @@ export function readDocument(text: string, fileName: string): ReadDocument {
     tell(0, 'file_too_deep', 'Lists and maps are nested too deep in this file to be read.')
   }
   return read
+}
+
+/**
+ * A document that came as JSON, and so needs no parser of YAML: that one blocks the process for seconds at a megabyte.
+ * All its places are line 1, with their path. At most some thousand levels deep.
+ */
+export function documentOf(given: Record<string, unknown>, fileName: string): ReadDocument {
+  const placeOf = (path: readonly PropertyKey[]) => ({
+    file: fileName,
+    line: 1,
+    column: 1,
+    path: pathText(path),
+  })
+  return { value: withTextVersions(given), problems: [], placeOf, placeOfKey: placeOf }
+}
+
+function withTextVersions(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withTextVersions)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      name === 'version' && typeof inner === 'number' ? String(inner) : withTextVersions(inner),
+    ]),
+  )
 }
 
 type Tell = (offset: number, code: string, message: string, path?: string) => void

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { z } from 'zod'
 import { checkTogether } from './checks.ts'
-import { readDocument } from './document.ts'
+import { documentOf, readDocument, type ReadDocument } from './document.ts'
 import { findingsOf, mostProblems, type Finding } from './issues.ts'
 import { inOrder, pathText } from './places.ts'
 import { deployment, item, outsideOfFile } from './schema.ts'
@@ -13,7 +13,16 @@ import type { ParsedFile, Placed } from './types.ts'
  * source unless the file says otherwise.
  */
 export function readDeploymentFile(text: string, fileName: string): ParsedFile {
-  const { value, problems: found, placeOf, placeOfKey } = readDocument(text, fileName)
+  return judged(readDocument(text, fileName), fileName)
+}
+
+/** The same of one that came as JSON; places have their path only. */
+export function readDeploymentDocument(document: Record<string, unknown>, fileName: string): ParsedFile {
+  return judged(documentOf(document, fileName), fileName)
+}
+
+function judged(document: ReadDocument, fileName: string): ParsedFile {
+  const { value, problems: found, placeOf, placeOfKey } = document
   const problems = [...found]
   const parsed: ParsedFile = {
     fileName,
