@@ -28,10 +28,10 @@ export async function insertHold(
       returning hold_id
     ), items as (
       insert into hold_items (hold_id, entra_tenant_id, kind, key)
-      select hold_id, ${hold.entraTenantId}::uuid, ${hold.kind}::text, p.key
-      from hold, sync_pending_removals p where p.round_id = ${hold.roundId} and p.kind = ${hold.kind}
-        and (${groupId}::uuid is null or p.key[1] = ${groupId})
-        and not exists (select from hold_items h where h.hold_id = any (${except}::uuid[]) and h.key = p.key)
+      select hold_id, ${hold.entraTenantId}::uuid, ${hold.kind}::text, k.key
+      from hold, (select p.key from sync_pending_removals p where p.round_id = ${hold.roundId} and p.kind = ${hold.kind}
+          and (${groupId}::uuid is null or p.key[1] = ${groupId})
+        except select h.key from hold_items h where h.hold_id = any (${except}::uuid[])) k
     )
     select hold_id from hold`.execute(db)
   const id = result.rows[0]?.hold_id

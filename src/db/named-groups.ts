@@ -26,7 +26,7 @@ export async function namedGroupLosses(
     with losing as (
       select key[1] as group_id, count(*) as losses from sync_pending_removals
       where round_id = ${roundId} and kind = ${kind} group by key[1]
-    ), named as (
+    ), named as materialized (
       select l.* from losing l where l.group_id in (
         select r.group_id from deployment_roots r join deployments d using (deployment_id)
         where d.enabled and r.entra_tenant_id = ${entraTenantId})

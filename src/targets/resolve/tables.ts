@@ -58,6 +58,7 @@ const tables: Record<string, string> = {
 // Of the larger tables, so that a join whose size the planner guesses badly is still one of lookups.
 const indexes = [
   'create index if not exists resolving_subjects_no on resolving_subjects (no)',
+  'create index if not exists resolving_subjects_id on resolving_subjects (subject_id)',
   'create index if not exists resolving_objects_id on resolving_objects (object_id)',
   'create index if not exists resolving_wanted_no on resolving_wanted (no)',
   'create index if not exists resolving_closure_depth on resolving_closure (depth)',
