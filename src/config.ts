@@ -154,11 +154,17 @@ function readCloud(read: Reader): Cloud {
   }
 }
 
+/** More than anybody corrects at once, in a file of something else. */
+const mostFileProblems = 50
+
 function readEntitlements(read: Reader): ConfiguredEntitlement[] {
   const source = read.file('APP_ENTITLEMENTS_FILE')
   if (source === null) return []
   const { entitlements, problems } = readAppEntitlements(source)
-  for (const { line, text } of problems) read.problem('APP_ENTITLEMENTS_FILE', `line ${line}: ${text}`)
+  for (const { line, text } of problems.slice(0, mostFileProblems))
+    read.problem('APP_ENTITLEMENTS_FILE', `line ${line}: ${text}`)
+  const more = problems.length - mostFileProblems
+  if (more > 0) read.problem('APP_ENTITLEMENTS_FILE', `has ${more} more problems. Correct these first.`)
   return entitlements
 }
 

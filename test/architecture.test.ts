@@ -17,6 +17,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/sync/', 'src/targets/', 'src/consent/'],
   ['src/graph/', 'src/db/'],
   [
+    'src/bounded-file.ts',
     'src/clock.ts',
     'src/config.ts',
     'src/config/',

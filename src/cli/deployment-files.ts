@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readAtMost } from '../bounded-file.ts'
 import { EntraSyncError } from '../errors.ts'
 import { applyFile, removeByName } from '../targets/deployments/apply.ts'
 import { isEmptyPlan } from '../targets/deployments/plan.ts'
@@ -33,7 +33,7 @@ export function apply(
   const { output } = context
   const keep = options.mode === 'apply'
   return withDatabase(context, async (db) => {
-    const parsed = readDeploymentFile(await readText(file), file)
+    const parsed = readDeploymentFile(readText(file), file)
     const { problems, done } = await applyFile(targetContext(context, db), parsed, {
       prune: options.prune,
       keep,
@@ -79,17 +79,13 @@ export function remove(
   })
 }
 
-async function readText(file: string): Promise<string> {
+function readText(file: string): string {
+  const read = readAtMost(file, largestFile)
+  if ('wrong' in read) throw unreadable(file, read.wrong)
   try {
-    if ((await stat(file)).size > largestFile) throw unreadable(file, 'it is larger than 5 MB')
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
-  } catch (error) {
-    if (error instanceof EntraSyncError) throw error
-    if (error instanceof TypeError) throw unreadable(file, 'it is no UTF-8 text')
-    throw unreadable(
-      file,
-      error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'there is none' : String(error),
-    )
+    return new TextDecoder('utf-8', { fatal: true }).decode(read.bytes)
+  } catch {
+    throw unreadable(file, 'it is no UTF-8 text')
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readAtMost } from '../bounded-file.ts'
 import { EntraSyncError } from '../errors.ts'
 import { importComputers } from '../targets/imports/computers.ts'
 import { importPersons } from '../targets/imports/persons.ts'
@@ -21,7 +21,7 @@ export function computers(
 ): Promise<number> {
   const { output } = context
   return withDatabase(context, async (db) => {
-    const read = await readFileRecords(file)
+    const read = readFileRecords(file)
     const actor = actorOfCommand()
     const plan = await importComputers(db, read, { keep: false, replace: options.replace, actor })
     if (plan.problems.length > 0) return refuse(output, file, plan.problems)
@@ -52,7 +52,7 @@ export function persons(
 ): Promise<number> {
   const { output } = context
   return withDatabase(context, async (db) => {
-    const read = await readFileRecords(file)
+    const read = readFileRecords(file)
     const plan = await importPersons(db, read, { keep: !options.preview, actor: actorOfCommand() })
     for (const { place, message } of plan.warnings)
       output.notice(printable(`${file}: ${place}: warning: ${message}`))
@@ -72,20 +72,10 @@ export function persons(
   })
 }
 
-async function readFileRecords(file: string): Promise<ReadRecords> {
-  try {
-    if ((await stat(file)).size > largestFile) throw unreadable(file, 'it is larger than 100 MB')
-    return readRecords(await readFile(file))
-  } catch (error) {
-    if (
-      error instanceof Error &&
-      'code' in error &&
-      typeof error.code === 'string' &&
-      /^E[A-Z]+$/.test(error.code)
-    )
-      throw unreadable(file, error.code === 'ENOENT' ? 'there is none' : error.message)
-    throw error
-  }
+function readFileRecords(file: string): ReadRecords {
+  const read = readAtMost(file, largestFile)
+  if ('wrong' in read) throw unreadable(file, read.wrong)
+  return readRecords(read.bytes)
 }
 
 function unreadable(file: string, why: string): EntraSyncError {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readAtMost } from '../bounded-file.ts'
 import type { Kysely } from 'kysely'
 import type { AppCheck } from '../consent/apps/check-app.ts'
 import { consentsNeeded, type ConsentNeeded } from '../consent/apps/consents-needed.ts'
@@ -26,6 +26,8 @@ import { delegatedLines } from './delegated-permissions.ts'
 import { findEntraTenant, type FoundTenant } from './find-tenant.ts'
 import { recordLines } from './records.ts'
 import { printable } from './text.ts'
+
+const largestCredential = 1024 * 1024
 
 export interface PermissionLevelOptions {
   clientId?: string
@@ -121,22 +123,18 @@ async function change(
 
 async function readCredential(options: PermissionLevelOptions): Promise<NewCredential | null> {
   const { clientSecretFile, certificateFile, expires } = options
-  if (certificateFile !== undefined) return certificateCredential(await contents(certificateFile))
+  if (certificateFile !== undefined) return certificateCredential(contents(certificateFile))
   if (clientSecretFile === undefined) return null
-  return secretCredential(await contents(clientSecretFile), expires ?? null)
+  return secretCredential(contents(clientSecretFile), expires ?? null)
 }
 
-async function contents(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new EntraSyncError('input', `The file can't be read: ${reason}.`, {
-      code: 'credential_file_unreadable',
-      remedy: 'Check the path and who may read the file.',
-      cause,
-    })
-  }
+function contents(file: string): string {
+  const read = readAtMost(file, largestCredential)
+  if (!('wrong' in read)) return read.bytes.toString('utf8')
+  throw new EntraSyncError('input', `The file can't be read: ${read.wrong}.`, {
+    code: 'credential_file_unreadable',
+    remedy: 'Check the path and who may read the file.',
+  })
 }
 
 function tell(

@@ -5,11 +5,15 @@ export interface AppCertificate {
   certificatePem: string
 }
 
+/** The expressions below look on from every BEGIN: a megabyte of them stopped the console for tens of seconds. */
+const largestPem = 64 * 1024
+
 /**
  * Splits a PEM file with a private key and its certificate, as `cat key.pem certificate.pem` makes it; `wrong` says
  * what is missing or does not fit and what to do, without any of the contents.
  */
 export function readAppCertificate(pem: string): { certificate: AppCertificate } | { wrong: string } {
+  if (pem.length > largestPem) return { wrong: 'is too long for a key and its certificate.' }
   const privateKeyPem = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----[\s\S]+?-----END \1PRIVATE KEY-----/.exec(
     pem,
   )?.[0]

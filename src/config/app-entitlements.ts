@@ -17,7 +17,14 @@ export interface EntitlementProblem {
   text: string
 }
 
-const text = (what: string) => z.string(`${what} must be text.`).trim().min(1, `${what} is empty.`).max(200)
+const text = (what: string) =>
+  z
+    .string(`${what} must be text.`)
+    .trim()
+    .min(1, `${what} is empty.`)
+    .max(200, `${what} is longer than 200 characters.`)
+    // Postgres stores no NUL and no half of a pair of surrogates; the rest would garble a terminal.
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, `${what} has a control character or half a character in it.`)
 const identifier = (what: string) =>
   z
     .string(`${what} must be text.`)
@@ -61,7 +68,17 @@ export function readAppEntitlements(source: string): {
       problems.push({ line: lineAt(pos[0]), text: sentence(message) })
     return { entitlements: [], problems }
   }
-  const given: unknown = document.toJS({ maxAliasCount: 100 })
+  let given: unknown
+  try {
+    given = document.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error
+    tell(
+      [],
+      `its aliases (*name) can't be followed: ${sentence(error.message)} Write out what they stand for.`,
+    )
+    return { entitlements: [], problems }
+  }
   const outer = z.strictObject({ entitlements: z.array(z.unknown()) }).safeParse(given)
   if (!outer.success) {
     tell([], 'the file must hold one list, entitlements, and nothing else.')

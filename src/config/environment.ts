@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs'
 import type { z } from 'zod'
+import { readAtMost } from '../bounded-file.ts'
+
+/** Many times what a certificate, a list of tokens or 1,000 service plans need. */
+const largestFile = 256 * 1024
 
 export interface Problem {
   /** The variable. */
@@ -47,8 +50,8 @@ export function environmentReader(env: NodeJS.ProcessEnv) {
       return fallback
     }
     const text = contents(path)
-    if (text instanceof Error) {
-      problem(`${name}_FILE`, `can't be read (${text.message}). Check the path and who may read the file.`)
+    if (typeof text !== 'string') {
+      problem(`${name}_FILE`, `can't be read (${text.wrong}). Check the path and who may read the file.`)
       return fallback
     }
     if (text !== '') return check(`${name}_FILE`, text, schema, fallback)
@@ -62,8 +65,8 @@ export function environmentReader(env: NodeJS.ProcessEnv) {
     if (path === '') return null
     // Not trimmed: lines are counted in it.
     const text = contents(path, (whole) => whole.replace(/^\uFEFF/, ''))
-    if (!(text instanceof Error)) return text
-    problem(name, `can't be read (${text.message}). Check the path and who may read the file.`)
+    if (typeof text === 'string') return text
+    problem(name, `can't be read (${text.wrong}). Check the path and who may read the file.`)
     return null
   }
 
@@ -81,10 +84,7 @@ function clean(text: string): string {
   return text.replace(/^\uFEFF/, '').trim()
 }
 
-function contents(path: string, cleaned = clean): string | Error {
-  try {
-    return cleaned(readFileSync(path, 'utf8'))
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
-  }
+function contents(path: string, cleaned = clean): string | { wrong: string } {
+  const read = readAtMost(path, largestFile)
+  return 'wrong' in read ? read : cleaned(read.bytes.toString('utf8'))
 }

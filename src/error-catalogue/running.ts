@@ -17,6 +17,11 @@ export const running: readonly SourcedEntry[] = [
       'Set OPS_TOKEN_FILE to a file with a long random token, as `openssl rand -hex 32` prints.',
     ],
     [
+      'ops_token_unreadable',
+      'the generated ops token is there and cannot be read',
+      'Let the user of the daemon read DATA_DIR/ops-token, or remove it to get a new token.',
+    ],
+    [
       'http_port_in_use',
       'another process listens on the port',
       'Stop what uses it, or set another HTTP_PORT.',

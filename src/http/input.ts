@@ -1,15 +1,19 @@
 import { z } from 'zod'
 import { EntraSyncError } from '../errors.ts'
 
+/** A megabyte of wrong elements was answered by 25 MB of what is wrong with them. */
+const mostIssues = 100
+
 /** Input as `schema` says, or an error of kind `input` that names the fields and repeats none of their contents. */
 export function parsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value)
   const found = result.success ? unfit(result.data) : result.error.issues
   if (result.success && found.length === 0) return result.data
-  const issues = found.map(
-    ({ path, message }) => `${path.length === 0 ? '' : `${path.join('.')}: `}${message}`,
-  )
-  throw new EntraSyncError('input', `${issues.join('; ')}.`, {
+  const issues = found
+    .slice(0, mostIssues)
+    .map(({ path, message }) => `${path.length === 0 ? '' : `${path.join('.')}: `}${message}`)
+  const more = found.length > mostIssues ? `; and ${found.length - mostIssues} more` : ''
+  throw new EntraSyncError('input', `${issues.join('; ')}${more}.`, {
     code: 'input_invalid',
     remedy: 'Correct what is named, then send it again.',
   })

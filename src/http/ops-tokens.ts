@@ -21,11 +21,25 @@ export async function loadOpsTokens(
     })
   }
   const file = join(config.dataDir, 'ops-token')
-  const kept = await readFile(file, 'utf8').catch(() => '')
+  const kept = await readKept(file)
   if (kept.trim().length >= 16) return [{ token: kept.trim(), role: 'operator' }]
   const token = randomBytes(32).toString('base64url')
   await mkdir(config.dataDir, { recursive: true })
   await writeFile(file, `${token}\n`, { mode: 0o600 })
   print(`Generated an ops token for sign-in, kept in ${file}: ${token}`)
   return [{ token, role: 'operator' }]
+}
+
+/** A token that can't be read is not replaced by a new one: somebody signs in with it. */
+async function readKept(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return ''
+    throw new EntraSyncError('config', `The ops token in ${file} can't be read: ${String(cause)}.`, {
+      code: 'ops_token_unreadable',
+      remedy: 'Let the user of the daemon read the file, or remove it to get a new token.',
+      cause,
+    })
+  }
 }

@@ -43,6 +43,12 @@ const read = [
   },
 ]
 
+const plan = `{ id: ${planId}, name: A }`
+/** Ten to the tenth values in ten lines. */
+const aliasBomb = Array.from({ length: 10 }, (_, at) =>
+  at === 0 ? '_0: &_0 [x]\n' : `_${at}: &_${at} [${`*_${at - 1},`.repeat(10)}]\n`,
+).join('')
+
 function file(text: string): string {
   const path = join(mkdtempSync(join(tmpdir(), 'entra-sync-entitlements-')), 'file')
   writeFileSync(path, text)
@@ -123,10 +129,27 @@ test.each([
   ['a broken line', 'entitlements:\n  - name: "x\n', 3],
   ['a key twice', 'entitlements: []\nentitlements: []\n', 2],
   ['two documents', 'entitlements: []\n---\nentitlements: []\n', 2],
+  ['an alias of nothing', 'entitlements: *nowhere\n', 1],
+  ['a bomb of aliases', `entitlements: []\n${aliasBomb}`, 1],
+  ['a NUL in a name', `\nentitlements: [{ name: a, product_name: "A\\0", plans: [${plan}] }]`, 2],
+  ['half a character', `\nentitlements: [{ name: a, product_name: "\\uD800", plans: [${plan}] }]`, 2],
 ])('%s', (_what, text, line) => {
   expect(readAppEntitlements(text)).toMatchObject({ entitlements: [], problems: [{ line }] })
   expect(() => loadConfig({ APP_ENTITLEMENTS_FILE: file(text) })).toThrow(
     new RegExp(`one problem:\\n  APP_ENTITLEMENTS_FILE line ${line}: .*[.!?]$`),
+  )
+})
+
+test('of a file of something else the first problems are told, of a file without end its size', () => {
+  const broken = file(`entitlements:\n${'  - nonsense\n'.repeat(1000)}`)
+  expect(() => loadConfig({ APP_ENTITLEMENTS_FILE: broken })).toThrow(
+    /51 problems:[^]*line 51: [^]*APP_ENTITLEMENTS_FILE has 950 more problems\./,
+  )
+  expect(() => loadConfig({ APP_ENTITLEMENTS_FILE: '/dev/zero' })).toThrow(
+    "APP_ENTITLEMENTS_FILE can't be read (it is larger than 256 kB).",
+  )
+  expect(() => loadConfig({ OPS_TOKEN_FILE: '/dev/zero' })).toThrow(
+    "OPS_TOKEN_FILE can't be read (it is larger than 256 kB).",
   )
 })
 
@@ -143,7 +166,7 @@ test('nobody yields to himself, by however many others', () => {
 
 test('beside the problems of other variables; a file that is not there is one', () => {
   expect(() => loadConfig({ APP_ENTITLEMENTS_FILE: '/nowhere.yaml', HTTP_PORT: 'x' })).toThrow(
-    /2 problems:\n {2}HTTP_PORT .*\n {2}APP_ENTITLEMENTS_FILE can't be read \(ENOENT/,
+    /2 problems:\n {2}HTTP_PORT .*\n {2}APP_ENTITLEMENTS_FILE can't be read \(there is none/,
   )
 })
 

@@ -88,6 +88,14 @@ describe('bad configurations', () => {
       { DEFAULT_APP_CLIENT_ID: clientId, DEFAULT_APP_CERTIFICATE_FILE: file('no.pem', 'hello') },
       'DEFAULT_APP_CERTIFICATE_FILE',
     ],
+    [
+      'a certificate file of a megabyte of beginnings',
+      {
+        DEFAULT_APP_CLIENT_ID: clientId,
+        DEFAULT_APP_CERTIFICATE_FILE: file('long.pem', '-----BEGIN CERTIFICATE-----'.repeat(9000)),
+      },
+      'DEFAULT_APP_CERTIFICATE_FILE',
+    ],
   ]
   test.each(cases)('%s', (_name, env, variable) => {
     const problems = problemsOf(env)

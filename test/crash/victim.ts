@@ -49,7 +49,9 @@ export function spawnVictim(env: NodeJS.ProcessEnv): Victim {
   }
   const say = async <T>(word: Word, schema: z.ZodType<T>): Promise<T> => {
     const heard = answer(schema)
-    child.send(word)
+    // To one that has died in this moment nothing can be said: the child's 'error' would end `ended` with EPIPE, while
+    // with a callback it is `close` alone that tells, of both.
+    child.send(word, () => {})
     return heard
   }
   const loaded = answer(z.literal('loaded')).then(() => undefined)

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -23,6 +23,16 @@ test('with the embedded database a token is made, told once, and kept for its ow
   const file = join(dataDir, 'ops-token')
   expect((await stat(file)).mode & 0o777).toBe(0o600)
   expect((await readFile(file, 'utf8')).trim()).toBe(first?.token)
+})
+
+test('a token that is there and cannot be read is an error, and stays', async () => {
+  const dataDir = await folder()
+  await mkdir(join(dataDir, 'ops-token'), { recursive: true })
+  const config = { opsTokens: null, databaseUrl: null, dataDir }
+  await expect(loadOpsTokens(config, () => undefined)).rejects.toMatchObject({
+    kind: 'config',
+    code: 'ops_token_unreadable',
+  })
 })
 
 test('with a database of its own OPS_TOKEN is needed', async () => {

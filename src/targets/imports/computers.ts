@@ -78,7 +78,7 @@ export async function importComputers(
         })
     }
     const known = await match(trx, named)
-    problems.push(...ambiguities(named, known))
+    for (const problem of ambiguities(named, known)) problems.push(problem)
     const plan = planOf(named, known, problems)
     if (options.replace && problems.length === 0) plan.removed = await missing(trx, named, known)
     const applied = options.keep && problems.length === 0

@@ -13,6 +13,9 @@ export interface RecordProblem {
   message: string
 }
 
+/** More than anybody reads; millions of them would not fit into memory. */
+const mostProblems = 10_000
+
 export interface ReadRecords {
   records: FileRecord[]
   problems: RecordProblem[]
@@ -20,6 +23,11 @@ export interface ReadRecords {
 
 /** 100,000 computers are some 15 MB. */
 export const largestFile = 100 * 1024 * 1024
+
+/** Both made of one line of 100 MB of commas, or of 25 million short ones, more than four gigabytes of memory. */
+const longestLine = 64 * 1024
+const mostRecords = 2_000_000
+const tooMany = { place: 'the file', message: `It has more than ${mostRecords} records. Split it.` }
 
 /**
  * Reads records from CSV (RFC 4180, with a header) or a JSON array of objects; never throws for what the file holds. All
@@ -32,7 +40,11 @@ export function readRecords(bytes: Uint8Array): ReadRecords {
   } catch {
     return failed('the file', 'It is no UTF-8 text. Save it as UTF-8 ("CSV UTF-8" in Excel).')
   }
-  return text.trimStart().startsWith('[') ? readJson(text) : readCsv(text)
+  const read = text.trimStart().startsWith('[') ? readJson(text) : readCsv(text)
+  // An export that failed: "0 imported" would be told as a success, night after night.
+  return read.records.length + read.problems.length > 0
+    ? read
+    : failed('the file', 'There is no record in it.')
 }
 
 function readJson(text: string): ReadRecords {
@@ -44,6 +56,7 @@ function readJson(text: string): ReadRecords {
   }
   const parsed = z.array(z.unknown()).safeParse(value)
   if (!parsed.success) return failed('the file', 'It must be an array of objects.')
+  if (parsed.data.length > mostRecords) return { records: [], problems: [tooMany] }
   const result: ReadRecords = { records: [], problems: [] }
   for (const [index, one] of parsed.data.entries()) {
     const place = `record ${index + 1}`
@@ -54,32 +67,51 @@ function readJson(text: string): ReadRecords {
   return result
 }
 
-interface CsvRow {
-  record: Record<string, string>
-  info: { lines: number }
-}
-
 function readCsv(text: string): ReadRecords {
+  const unfit = lineProblem(text)
+  if (unfit !== null) return { records: [], problems: [unfit] }
+  let header: string[] = []
+  let lastLine = 0
   try {
-    // The types of csv-parse tell of plain records only; `info` makes each one a pair.
-    const rows = parse(text, {
+    const records = parse<FileRecord, Record<string, string>>(text, {
       bom: true,
-      columns: (header: string[]) => header.map((name) => name.trim().toLowerCase()),
+      columns: (names) => (header = names.map((name) => name.trim().toLowerCase())),
       delimiter: [',', ';', '\t'],
-      info: true,
       skip_empty_lines: true,
       trim: true,
-      max_record_size: 64 * 1024,
-    }) as unknown as CsvRow[]
-    return {
-      records: rows.map(({ record, info }) => ({ place: `line ${info.lines}`, values: record })),
-      problems: [],
-    }
+      max_record_size: longestLine,
+      // Found by the parser in the first line otherwise, and then wrong for what another program has appended.
+      record_delimiter: ['\r\n', '\n', '\r'],
+      on_record: (values, { lines }) => {
+        lastLine = lines
+        return { place: `line ${lines}`, values }
+      },
+    })
+    const names = new Set(header)
+    // The last of two wins in the parser: with `Tenant,name,tenant` computers went to the wrong tenant.
+    if (names.has('') || names.size < header.length)
+      return failed('the header', 'Each column must have a name of its own.')
+    return { records, problems: [] }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
+    // The parser names the last line of the file.
+    if (error.code === 'CSV_QUOTE_NOT_CLOSED')
+      return failed(`after line ${Math.max(1, lastLine)}`, 'A quote (") is opened here and closed nowhere.')
     const line = typeof error['lines'] === 'number' ? `line ${error['lines']}` : 'the file'
     return failed(line, error.message)
   }
+}
+
+function lineProblem(text: string): RecordProblem | null {
+  let line = 0
+  let start = 0
+  for (const { index, 0: end } of text.matchAll(/\r\n|\r|\n|$/g)) {
+    line += 1
+    if (index - start > longestLine) return { place: `line ${line}`, message: 'It is longer than 64 kB.' }
+    if (line > mostRecords) return tooMany
+    start = index + end.length
+  }
+  return null
 }
 
 function failed(place: string, message: string): ReadRecords {
@@ -94,6 +126,7 @@ export function parseRecords<T>(
   const rows: { place: string; row: T }[] = []
   const found = [...problems]
   for (const { place, values } of records) {
+    if (found.length >= mostProblems) break
     const parsed = schema.safeParse(values)
     if (parsed.success) rows.push({ place, row: parsed.data })
     else
