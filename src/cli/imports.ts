@@ -1,6 +1,8 @@
 import { readAtMost } from '../bounded-file.ts'
 import { EntraSyncError } from '../errors.ts'
+import { reasonOfHold } from '../holds/words.ts'
 import { importComputers } from '../targets/imports/computers.ts'
+import type { ComputersPlan } from '../targets/imports/computers-plan.ts'
 import { importPersons } from '../targets/imports/persons.ts'
 import { largestFile, readRecords, type ReadRecords, type RecordProblem } from '../targets/imports/records.ts'
 import { actorOfCommand } from './actor.ts'
@@ -11,37 +13,47 @@ import { number, printable } from './text.ts'
 const shown = 20
 
 /**
- * `computers import FILE [--replace] [--yes]`: adds and changes at once; what takes computers away is told first and done
- * with --yes.
+ * `computers import FILE [--replace] [--yes]`: what removes computers, or takes software from more of them than the guard
+ * lets pass, is told first and done with --yes; all else at once.
  */
 export function computers(
   context: CommandContext,
   file: string,
   options: { replace: boolean; confirmed: boolean },
 ): Promise<number> {
-  const { output } = context
+  const { output, config } = context
   return withDatabase(context, async (db) => {
     const read = readFileRecords(file)
-    const actor = actorOfCommand()
-    const plan = await importComputers(db, read, { keep: false, replace: options.replace, actor })
+    const bring = (keep: boolean) =>
+      importComputers(db, read, { ...options, keep, guard: config.guard, actor: actorOfCommand() })
+    const told = await bring(false)
+    const done = options.confirmed || (told.removed.length === 0 && told.tooLarge.length === 0)
+    const plan = done && told.problems.length === 0 ? await bring(true) : told
     if (plan.problems.length > 0) return refuse(output, file, plan.problems)
-    const removing = plan.removed.length > 0
-    const done = !removing || options.confirmed
-    const applied = done
-      ? await importComputers(db, read, { keep: true, replace: options.replace, actor })
-      : plan
-    if (applied.problems.length > 0) return refuse(output, file, applied.problems)
-    output.document({ applied: done, ...applied })
+    output.document(plan)
     output.line(
-      `${done ? 'Imported' : 'Would import'} computers: ${applied.added.length} added, ${applied.changed.length} changed, ` +
-        `${applied.unchanged} unchanged${options.replace ? `, ${applied.removed.length} removed` : ''}.`,
+      `${plan.applied ? 'Imported' : 'Would import'} computers: ${plan.added.length} added, ${plan.changed.length} changed, ` +
+        `${plan.unchanged} unchanged${options.replace ? `, ${plan.removed.length} removed` : ''}.`,
     )
-    listSome(output, applied.changed, ({ name, fields }) => `~ ${name}: ${fields.join(', ')}`)
-    listSome(output, applied.removed, ({ name }) => `- ${name}`)
-    if (done) return 0
+    listSome(output, plan.changed, ({ name, fields }) => `~ ${name}: ${fields.join(', ')}`)
+    listSome(output, plan.removed, ({ name }) => `- ${name}`)
+    tellLosses(output, plan)
+    if (plan.applied) return 0
     output.line('Nothing was changed. Do it with --yes.')
     return 2
   })
+}
+
+function tellLosses(output: Output, { losing, tooLarge, applied }: ComputersPlan): void {
+  if (losing.length === 0) return
+  output.line(`Computers that ${applied ? 'lose' : 'would lose'} software by it: ${number(losing.length)}.`)
+  listSome(output, losing, ({ name, items }) => `- ${name}: ${items.join(', ')}`)
+  for (const { tenant, losing: count, of, reason } of tooLarge)
+    output.line(
+      printable(
+        `${tenant}: ${number(count)} of ${number(of)} computers that have targets. The guard lets less pass: ${reasonOfHold({ reason })}.`,
+      ),
+    )
 }
 
 /** `persons import FILE`: tags, protection, and persons made by hand. */

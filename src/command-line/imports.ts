@@ -26,7 +26,7 @@ export function addImportCommands(program: Command, perform: Perform, json: () =
   computers
     .command('import')
     .description(
-      'Bring computers from a CSV file with a header, or a JSON array: tenant, name, primary_user_principal_name, entra_device_id, computer_id. A column that is not there keeps what is known.',
+      'Bring computers from a CSV file with a header, or a JSON array: tenant, name, primary_user_principal_name, entra_device_id, computer_id. A column that is not there keeps what is known. What takes software from more computers than the guard lets pass is told first.',
     )
     .argument('<file>', 'CSV or JSON, UTF-8')
     .option('--replace', "also remove those of the file's tenants that it lacks; told first", false)

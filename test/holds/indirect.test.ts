@@ -185,10 +185,16 @@ const acts: [string, (keep: boolean) => Promise<Told>, Record<string, number>][]
         values: { tenant: 'Contoso', name: `PC-${n}`, primary_user_principal_name: '' },
       }))
       const read = { records, problems: [] }
-      const plan = await importComputers(world.db, read, { keep, replace: false, actor: 'test' })
+      const guard = { holdMin: 10, holdPercent: 20, holdMax: 1000 }
+      const given = { replace: false, guard, actor: 'test' }
+      // Without a confirmation it is refused, and says why.
+      expect(await importComputers(world.db, read, { ...given, keep: true, confirmed: false })).toMatchObject(
+        { applied: false, tooLarge: [{ reason: 'over_percent' }] },
+      )
+      const plan = await importComputers(world.db, read, { ...given, keep, confirmed: true })
       await world.resolve()
       return {
-        lost: plan.changed.filter(({ fields }) => fields.includes('primary_user_principal_name')).length,
+        lost: plan.losing.length,
       }
     },
     { 'by nesting': meant, 'by nesting on computers': 0 },

@@ -120,3 +120,29 @@ test('explain tells why and why not', async () => {
     body: { error: 'item_unknown' },
   })
 })
+
+test('a feed that has lost its users takes nothing until it comes confirmed', async () => {
+  const { db, ask, upns } = await startApi()
+  const computers = Array.from({ length: 60 }, (_, n) => ({
+    tenant: 'Contoso',
+    name: `PC-${n}`,
+    primary_user_principal_name: upns[0],
+  }))
+  await ask('PUT', '/computers', computers)
+  await sql`insert into deployment_targets (tenant_id, family_id, subject_kind, subject_id, item_id, deployment_id, scope,
+      version, desired_state, enforcement, reason)
+    select tenant_id, entra_tenant_id, 'person', person_id, gen_random_uuid(), gen_random_uuid(), 'cross_tenant', 'latest',
+      'installed', 'required', '{}' from persons where user_principal_name = ${upns[0]}`.execute(db)
+  const lost = computers.map((one) => ({ ...one, primary_user_principal_name: '' }))
+  const body = {
+    applied: false,
+    changed: 60,
+    losing: 60,
+    tooLarge: [{ tenant: 'Contoso', losing: 60, of: 60, reason: 'over_percent' }],
+  }
+  expect(await ask('PUT', '/computers', lost)).toMatchObject({ status: 200, body })
+  expect(await ask('PUT', '/computers', lost)).toMatchObject({ status: 200, body })
+  expect(await ask('PUT', '/computers?confirmed=true', lost)).toMatchObject({
+    body: { ...body, applied: true },
+  })
+})

@@ -8,6 +8,16 @@ import { importPersons } from '../../targets/imports/persons.ts'
 import type { ReadRecords } from '../../targets/imports/records.ts'
 import { listComputers, listPersons } from '../../targets/listing.ts'
 import { uuid } from '../input.ts'
+import {
+  person,
+  computer,
+  problems,
+  imported,
+  tooLarge,
+  counts,
+  records,
+  explained,
+} from './directory-schemas.ts'
 import { listOf, pageOf, paging, route } from './route.ts'
 
 const tag = 'Persons and computers'
@@ -21,73 +31,6 @@ const looked = {
   tenantId: uuid.optional().meta({ description: 'of one tenant only' }),
   search: z.string().min(1).max(200).optional().meta({ description: 'part of the name or UPN' }),
 }
-const person = z
-  .object({
-    personId: z.guid(),
-    name: z.string().nullable(),
-    userPrincipalName: z.string().nullable(),
-    tenant: z.string().nullable(),
-    department: z.string().nullable(),
-    enabled: z.boolean().nullable(),
-    userType: z.string().nullable(),
-    tags: z.array(z.string()),
-    protectedReason: z.string().nullable(),
-    handMade: z.boolean().meta({ description: 'no sync has found this person' }),
-    targets: z.number().int(),
-  })
-  .meta({ id: 'Person' })
-const computer = z
-  .object({
-    computerId: z.guid(),
-    name: z.string(),
-    tenant: z.string(),
-    primaryUser: z.string().nullable(),
-    person: z
-      .string()
-      .nullable()
-      .meta({ description: "who that is in the tenant's directory; null = nobody" }),
-    entraDeviceId: z.guid().nullable(),
-    deviceKnown: z.boolean(),
-    targets: z.number().int(),
-  })
-  .meta({ id: 'Computer' })
-
-const problems = z.array(z.object({ place: z.string(), message: z.string() }))
-const imported = z.object({
-  applied: z
-    .boolean()
-    .meta({ description: 'false = it was a preview, or something is wrong: nothing was written' }),
-  problems,
-})
-const counts = { added: z.number().int(), changed: z.number().int(), unchanged: z.number().int() }
-/** The same records as the import file in JSON; each is parsed by the import, which names what is wrong by its place. */
-const records = z.array(z.record(z.string(), z.unknown())).max(100_000)
-
-const explained = z.object({
-  subject: z.object({
-    kind: z.enum(['person', 'computer']),
-    id: z.guid(),
-    name: z.string(),
-    tenant: z.string().nullable(),
-  }),
-  notes: z.array(z.string()).meta({ description: 'why it gets nothing at all, or nothing new for now' }),
-  items: z.array(
-    z.object({
-      item: z.string(),
-      held: z.boolean(),
-      deployments: z.array(
-        z.object({
-          name: z.string(),
-          verdict: z.enum(['wins', 'loses', 'left_out', 'not_reached', 'not_for_tenant', 'kept_others']),
-          text: z.string(),
-          version: z.string(),
-          desiredState: z.string(),
-          enforcement: z.string(),
-        }),
-      ),
-    }),
-  ),
-})
 
 export const directoryRoutes = [
   route({
@@ -156,22 +99,27 @@ export const directoryRoutes = [
     query: z.object({
       preview,
       replace: truth.meta({ description: 'also remove those of the tenants named that are not among them' }),
+      confirmed: truth.meta({ description: 'do it, whatever the guard says of what is lost' }),
     }),
     body: records,
-    response: imported.extend({ ...counts, removed: z.number().int() }),
-    async run({ db }, { query, body, signedIn }) {
+    response: imported.extend({ ...counts, removed: z.number().int(), losing: z.number().int(), tooLarge }),
+    async run({ db, guard }, { query, body, signedIn }) {
       const plan = await importComputers(db, readBody(body), {
         keep: !query.preview,
         replace: query.replace,
+        confirmed: query.confirmed,
+        guard,
         actor: signedIn.name,
       })
       return {
-        applied: !query.preview && plan.problems.length === 0,
+        applied: plan.applied,
         problems: plan.problems,
         added: plan.added.length,
         changed: plan.changed.length,
         unchanged: plan.unchanged,
         removed: plan.removed.length,
+        losing: plan.losing.length,
+        tooLarge: plan.tooLarge,
       }
     },
   }),

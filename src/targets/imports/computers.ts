@@ -1,9 +1,19 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import { z } from 'zod'
 import { audit } from '../../db/audit.ts'
+import { freezeBeforeRemoving } from '../../db/fleet-freeze.ts'
 import { jsonRows } from '../../db/json.ts'
 import type { Database } from '../../db/tables.ts'
-import { fieldId, fieldText, parseRecords, type ReadRecords, type RecordProblem } from './records.ts'
+import type { GuardSettings } from '../../guard.ts'
+import {
+  ambiguities,
+  planOf,
+  type ComputerRow,
+  type ComputersPlan,
+  type KnownComputer,
+} from './computers-plan.ts'
+import { judgeLosses, losingOf, noteTargets, readLosses } from './losses.ts'
+import { fieldId, fieldText, parseRecords, type ReadRecords } from './records.ts'
 import { readTenants } from './tenants.ts'
 
 const computer = z.strictObject({
@@ -14,49 +24,31 @@ const computer = z.strictObject({
   entra_device_id: fieldId.optional(),
 })
 
-/** A row with its tenant; a key that is not there keeps what the table has, an empty one clears it. */
-interface ComputerRow {
-  n: number
-  place: string
-  computer_id: string | null
-  tenant_id: string
-  name: string
-  primary_user_principal_name?: string | null
-  entra_device_id?: string | null
-}
-
-export interface ComputersPlan {
-  added: { name: string; tenantId: string }[]
-  changed: { computerId: string; name: string; fields: string[] }[]
-  unchanged: number
-  /** With `replace`: those of the file's tenants that it lacks. */
-  removed: { computerId: string; name: string; tenantId: string }[]
-  /** Any error: nothing is written. */
-  problems: RecordProblem[]
-}
-
-interface Known {
-  n: number
-  matches: number
-  computer_id: string | null
-  tenant_id: string | null
-  name: string | null
-  primary_user_principal_name: string | null
-  entra_device_id: string | null
+export interface ComputersImport {
+  /** False = only the plan. */
+  keep: boolean
+  /** Also removes computers of the file's tenants that it lacks. */
+  replace: boolean
+  /** An operator has seen what is removed and lost. */
+  confirmed: boolean
+  guard: GuardSettings
+  actor: string
 }
 
 /**
  * Imports computers: matched by id, else by Entra device id inside the tenant, else by name inside it, case-blind. All of
- * the file or nothing; `keep` false = only the plan.
+ * the file or nothing.
  */
 export async function importComputers(
   db: Kysely<Database>,
   read: ReadRecords,
-  options: { keep: boolean; replace: boolean; actor: string },
+  options: ComputersImport,
 ): Promise<ComputersPlan> {
   const { rows, problems } = parseRecords(read, computer)
   const trx = await db.startTransaction().execute()
   try {
+    // Before the table, as syncs do: the other way round an import, a sync and a freeze would wait for each other.
+    await freezeBeforeRemoving(trx)
     // One import at a time: each is judged by what is there.
     await sql`lock table computers in share row exclusive mode`.execute(trx)
     const tenants = await readTenants(trx)
@@ -80,10 +72,19 @@ export async function importComputers(
     const known = await match(trx, named)
     for (const problem of ambiguities(named, known)) problems.push(problem)
     const plan = planOf(named, known, problems)
-    if (options.replace && problems.length === 0) plan.removed = await missing(trx, named, known)
-    const applied = options.keep && problems.length === 0
-    if (applied) await write(trx, named, known, plan, options.actor)
-    await (applied ? trx.commit() : trx.rollback()).execute()
+    if (problems.length === 0) {
+      if (options.replace) plan.removed = await missing(trx, named, known)
+      await noteTargets(
+        trx,
+        [...plan.changed, ...plan.removed].map(({ computerId }) => computerId),
+      )
+      await write(trx, named, known, plan)
+      plan.losing = await readLosses(trx)
+      plan.tooLarge = await judgeLosses(trx, plan.losing, options.guard)
+      plan.applied = options.keep && (options.confirmed || plan.tooLarge.length === 0)
+      await note(trx, plan, options)
+    }
+    await (plan.applied ? trx.commit() : trx.rollback()).execute()
     return plan
   } catch (error) {
     if (!trx.isCommitted && !trx.isRolledBack) await trx.rollback().execute()
@@ -91,8 +92,8 @@ export async function importComputers(
   }
 }
 
-async function match(trx: Transaction<Database>, rows: readonly ComputerRow[]): Promise<Known[]> {
-  const { rows: known } = await sql<Known>`
+async function match(trx: Transaction<Database>, rows: readonly ComputerRow[]): Promise<KnownComputer[]> {
+  const { rows: known } = await sql<KnownComputer>`
     with input as (
       select * from jsonb_to_recordset(${jsonRows(rows)}::jsonb)
         as x(n int, computer_id uuid, tenant_id uuid, name text, entra_device_id uuid)
@@ -114,56 +115,10 @@ async function match(trx: Transaction<Database>, rows: readonly ComputerRow[]): 
   return known
 }
 
-/** Rows that mean several computers, and computers that several rows mean. */
-function ambiguities(rows: readonly ComputerRow[], known: readonly Known[]): RecordProblem[] {
-  const problems: RecordProblem[] = []
-  const seen = new Map<string, string>()
-  for (const row of rows) {
-    const { matches = 0, computer_id: id = null } = known[row.n] ?? {}
-    if (matches > 1)
-      problems.push({
-        place: row.place,
-        message: `${row.name} is not one computer but ${matches}: give computer_id.`,
-      })
-    const keys = [
-      row.computer_id ?? id ?? `${row.tenant_id} ${row.name.toLowerCase()}`,
-      ...(row.entra_device_id ? [`${row.tenant_id} device ${row.entra_device_id}`] : []),
-    ]
-    for (const key of keys) {
-      const before = seen.get(key)
-      if (before !== undefined && before !== row.place)
-        problems.push({ place: row.place, message: `${row.name} is the computer of ${before} again.` })
-      seen.set(key, before ?? row.place)
-    }
-  }
-  return problems
-}
-
-const fields = ['tenant_id', 'name', 'primary_user_principal_name', 'entra_device_id'] as const
-
-function planOf(
-  rows: readonly ComputerRow[],
-  known: readonly Known[],
-  problems: RecordProblem[],
-): ComputersPlan {
-  const plan: ComputersPlan = { added: [], changed: [], unchanged: 0, removed: [], problems }
-  for (const row of rows) {
-    const before = known[row.n]
-    if (before?.computer_id == null) {
-      plan.added.push({ name: row.name, tenantId: row.tenant_id })
-      continue
-    }
-    const changes = fields.filter((field) => field in row && row[field] !== before[field])
-    if (changes.length === 0) plan.unchanged += 1
-    else plan.changed.push({ computerId: before.computer_id, name: row.name, fields: changes })
-  }
-  return plan
-}
-
 async function missing(
   trx: Transaction<Database>,
   rows: readonly ComputerRow[],
-  known: readonly Known[],
+  known: readonly KnownComputer[],
 ): Promise<ComputersPlan['removed']> {
   const tenantIds = [...new Set(rows.map((row) => row.tenant_id))]
   const kept = known.map((one) => one.computer_id).filter((id) => id !== null)
@@ -178,9 +133,8 @@ async function missing(
 async function write(
   trx: Transaction<Database>,
   rows: readonly ComputerRow[],
-  known: readonly Known[],
+  known: readonly KnownComputer[],
   plan: ComputersPlan,
-  actor: string,
 ): Promise<void> {
   const changed = new Set(plan.changed.map(({ computerId }) => computerId))
   // What a row does not have stays as it is.
@@ -200,9 +154,19 @@ async function write(
   await sql`delete from computers where computer_id = any (${plan.removed.map(({ computerId }) => computerId)}::uuid[])`.execute(
     trx,
   )
+}
+
+async function note(
+  trx: Transaction<Database>,
+  { added, changed, removed, losing }: ComputersPlan,
+  { actor, confirmed }: ComputersImport,
+): Promise<void> {
+  const counts = { added: added.length, changed: changed.length, removed: removed.length }
+  // What passed unseen counts for a day; what somebody has seen does not.
+  const taken = confirmed ? {} : { taken: losingOf(losing) }
   await audit(trx, {
     actor,
     action: 'computers_imported',
-    detail: { added: plan.added.length, changed: plan.changed.length, removed: plan.removed.length },
+    detail: { ...counts, losing: losing.length, ...taken },
   })
 }

@@ -13,10 +13,17 @@ beforeEach(async () => {
 })
 afterEach(() => database.drop())
 
-function bring(records: Record<string, unknown>[], options: { keep?: boolean; replace?: boolean } = {}) {
-  const { keep = true, replace = false } = options
+const guard = { holdMin: 10, holdPercent: 20, holdMax: 1000 }
+interface Brought {
+  keep?: boolean
+  replace?: boolean
+  confirmed?: boolean
+}
+
+function bring(records: Record<string, unknown>[], options: Brought = {}) {
+  const { keep = true, replace = false, confirmed = false } = options
   const read = { records: records.map((values, n) => ({ place: `record ${n + 1}`, values })), problems: [] }
-  return importComputers(database.db, read, { keep, replace, actor: 'test' })
+  return importComputers(database.db, read, { keep, replace, confirmed, guard, actor: 'test' })
 }
 
 async function stored() {
