@@ -93,24 +93,31 @@ export async function importComputers(
 }
 
 async function match(trx: Transaction<Database>, rows: readonly ComputerRow[]): Promise<KnownComputer[]> {
+  // A table and not a list in the statement: Postgres takes such a list for a hundred rows, and compared each of them with
+  // every computer of its tenant, 29 s for 50 tenants of a thousand.
+  await sql`
+    create temp table imported_rows (n int, computer_id uuid, tenant_id uuid, name text, entra_device_id uuid) on commit drop`.execute(
+    trx,
+  )
+  await sql`
+    insert into imported_rows select * from jsonb_to_recordset(${jsonRows(rows)}::jsonb)
+      as x(n int, computer_id uuid, tenant_id uuid, name text, entra_device_id uuid)`.execute(trx)
+  await sql`analyze imported_rows`.execute(trx)
   const { rows: known } = await sql<KnownComputer>`
-    with input as (
-      select * from jsonb_to_recordset(${jsonRows(rows)}::jsonb)
-        as x(n int, computer_id uuid, tenant_id uuid, name text, entra_device_id uuid)
-    ), by_device as (
-      select i.n, c.computer_id from input i join computers c on c.tenant_id = i.tenant_id and c.entra_device_id = i.entra_device_id
+    with by_device as (
+      select i.n, c.computer_id from imported_rows i join computers c on c.tenant_id = i.tenant_id and c.entra_device_id = i.entra_device_id
       where i.computer_id is null
     ), by_name as (
-      select i.n, c.computer_id from input i join computers c on c.tenant_id = i.tenant_id and lower(c.name) = lower(i.name)
+      select i.n, c.computer_id from imported_rows i join computers c on c.tenant_id = i.tenant_id and lower(c.name) = lower(i.name)
       where i.computer_id is null and not exists (select from by_device d where d.n = i.n)
     ), found as (
-      select n, computer_id from input where computer_id is not null
+      select n, computer_id from imported_rows where computer_id is not null
       union all select * from by_device union all select * from by_name
     )
     select i.n, coalesce(count(c.computer_id), 0) as matches, min(c.computer_id::text)::uuid as computer_id,
       min(c.tenant_id::text)::uuid as tenant_id, min(c.name) as name,
       min(c.primary_user_principal_name) as primary_user_principal_name, min(c.entra_device_id::text)::uuid as entra_device_id
-    from input i left join found f using (n) left join computers c on c.computer_id = f.computer_id
+    from imported_rows i left join found f using (n) left join computers c on c.computer_id = f.computer_id
     group by i.n order by i.n`.execute(trx)
   return known
 }

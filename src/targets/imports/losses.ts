@@ -23,7 +23,10 @@ export interface TenantLoss {
   reason: 'fleet_frozen' | 'over_max' | 'over_percent'
 }
 
-/** Keeps what computers get, for `readLosses`; to be called in the transaction before it changes them. */
+/**
+ * Keeps what computers get, for `readLosses`; to be called in the transaction before it changes them. `offset 0`: see
+ * `noteComputers`.
+ */
 export async function noteTargets(trx: Transaction<Database>, computerIds: readonly string[]): Promise<void> {
   await sql`
     create temp table imported_before (computer_id uuid, name text, tenant_id uuid, item_id uuid, desired_state text)
@@ -31,7 +34,9 @@ export async function noteTargets(trx: Transaction<Database>, computerIds: reado
   await sql`
     insert into imported_before select c.computer_id, c.name, c.tenant_id, t.item_id, t.desired_state
     from unnest(${[...computerIds]}::uuid[]) as n (computer_id) join computers c using (computer_id)
-    cross join lateral (select * from computer_targets x where x.computer_id = c.computer_id) t`.execute(trx)
+    cross join lateral (select * from computer_targets x where x.computer_id = c.computer_id offset 0) t`.execute(
+    trx,
+  )
   await sql`analyze imported_before`.execute(trx)
 }
 
@@ -41,10 +46,14 @@ export async function noteTargets(trx: Transaction<Database>, computerIds: reado
  */
 export async function readLosses(trx: Transaction<Database>): Promise<ComputerLoss[]> {
   const { rows } = await sql<ComputerLoss>`
+    with now_there as materialized (
+      select c.computer_id, t.item_id, t.desired_state from (select distinct computer_id from imported_before) c
+      cross join lateral (select * from computer_targets x where x.computer_id = c.computer_id offset 0) t
+    )
     select b.computer_id as "computerId", b.name, b.tenant_id as "tenantId",
       array_agg(coalesce(i.name, b.item_id::text) order by i.name) as items
     from imported_before b left join maintenance_items i using (item_id)
-    where not exists (select from computer_targets t
+    where not exists (select from now_there t
       where t.computer_id = b.computer_id and t.item_id = b.item_id and t.desired_state = b.desired_state)
     group by b.computer_id, b.name, b.tenant_id order by b.name, b.computer_id`.execute(trx)
   return rows
@@ -83,9 +92,10 @@ export async function judgeLosses(
     )
     select t.tenant_id as "tenantId", t.name as tenant, f.entra_tenant_id as "entraTenantId",
       (select count(distinct b.computer_id) from imported_before b where b.tenant_id = t.tenant_id)
-        + (select count(*) from computers c where c.tenant_id = t.tenant_id
-          and not exists (select from imported_before b where b.computer_id = c.computer_id)
-          and exists (select from computer_targets x where x.computer_id = c.computer_id)) as total,
+        + (select count(*) from computers c
+          cross join lateral (select from computer_targets x where x.computer_id = c.computer_id limit 1) x
+          where c.tenant_id = t.tenant_id
+            and not exists (select from imported_before b where b.computer_id = c.computer_id)) as total,
       coalesce(p.losing, 0) as recent
     from tenants t join tenant_families f using (tenant_id) left join passed p using (tenant_id)
     where t.tenant_id = any (${Object.keys(counts)}::uuid[]) order by t.name`.execute(trx)
