@@ -35,6 +35,7 @@ const deployments: [string, string, object, object?][] = [
   ['by pattern', 'group_name', { pattern: 'Group 1*' }],
   ['by rule', 'group_name', { name: 'Group 3' }],
   ['by team', 'team', { group_id: guid(4, 2) }],
+  ['by tag', 'tag', { tag: 'cad' }],
   ['everyone', 'everyone', {}],
 ]
 
@@ -54,7 +55,7 @@ export const below = (isRemoved = false): object => ({
 })
 
 /**
- * A hundred persons, of whom forty are engineers by department, domain, licence, in Group 2 that is nested in Group 1, in
+ * A hundred persons, of whom forty are engineers by department, domain, licence and tag, in Group 2 that is nested in Group 1, in
  * the dynamic Group 3 and in the team Group 4; each has a computer.
  */
 export class Indirect {
@@ -109,6 +110,9 @@ export class Indirect {
       ],
       skus: [sku(1), sku(2)],
     })
+    await sql`update persons set tags = '{cad}' where department = 'Engineering'`.execute(db)
+    // Else what the deployments give them would be judged, since something else has changed for them, too.
+    await world.resolve()
     for (const [name, type, target, filters = {}] of deployments)
       await sql`
         with item as (insert into maintenance_items (name) values (${name}) returning item_id)

@@ -4,6 +4,7 @@ import { unlinkTenant } from '../../src/consent/links/unlink.ts'
 import { removeByName } from '../../src/targets/deployments/apply.ts'
 import { syncEntitlements } from '../../src/targets/entitlements/sync.ts'
 import { importComputers } from '../../src/targets/imports/computers.ts'
+import { importPersons } from '../../src/targets/imports/persons.ts'
 import { setTenantRules } from '../../src/targets/tenant-rules.ts'
 import { group, guid, member, numbers, removed, sku, user } from '../sync/scripted.ts'
 import { below, engineer, engineers, entra, Indirect, meant, people, team, tenant } from './indirect-world.ts'
@@ -39,8 +40,8 @@ const ways: [string, () => Promise<unknown>, string[]][] = [
     delta({ users: all({ assignedLicenses: [{ skuId: guid(1, 3), disabledPlans: [guid(1, 4)] }] }) }),
     ['target over_percent 80'],
   ],
-  ['many are disabled', delta({ users: all({ accountEnabled: false }) }), ['target over_percent 400']],
-  ['many turn into guests', delta({ users: all({ userType: 'Guest' }) }), ['target over_percent 400']],
+  ['many are disabled', delta({ users: all({ accountEnabled: false }) }), ['target over_percent 440']],
+  ['many turn into guests', delta({ users: all({ userType: 'Guest' }) }), ['target over_percent 440']],
   ['a SKU is gone', delta({ skus: [sku(2)] }), ['target over_percent 120']],
   ['all SKUs are gone', delta({ skus: [] }), ['sku empties_collection 2']],
   ['a SKU is suspended', delta({ skus: [suspended, sku(2)] }), ['target over_percent 120']],
@@ -104,6 +105,19 @@ const ways: [string, () => Promise<unknown>, string[]][] = [
       syncEntitlements(world.db, [
         { name: 'cad', productName: 'CAD', yieldsTo: null, plans: [{ id: guid(7, 4), name: 'PLAN_7' }] },
       ]).then(() => world.resolve()),
+    ['target empties_deployment 40'],
+  ],
+  [
+    'an import takes the tags of many',
+    async () => {
+      const records = engineers().map((n) => ({
+        place: `record ${n}`,
+        values: { tenant: 'Contoso', user_principal_name: `user${n}@contoso.example`, tags: '' },
+      }))
+      const plan = await importPersons(world.db, { records, problems: [] }, { keep: true, actor: 'test' })
+      expect(plan).toMatchObject({ problems: [], changed: { length: meant } })
+      await world.resolve()
+    },
     ['target empties_deployment 40'],
   ],
 ]
