@@ -106,6 +106,8 @@ function remedyOf(state: string, entraTenantId: string): string {
       return `Run entra-sync resume ${entraTenantId} first.`
     case 'offboarded':
       return `An operator offboarded it. If it is to be synced again after all: entra-sync resume ${entraTenantId}.`
+    case 'consent_required':
+      return `Its admin has to consent first. Make a link for them: entra-sync consent url ${entraTenantId}`
     default:
       return `entra-sync status ${entraTenantId} tells more.`
   }

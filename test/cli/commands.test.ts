@@ -93,6 +93,12 @@ test('pause and resume, twice each, and who did it', async () => {
   expect(refused.stderr).toMatch(/Twin is not scheduled.*paused.*entra-sync resume/)
   for (let count = 0; count < 2; count++) expect((await runCommand(['resume', twinTwo], env)).code).toBe(0)
   expect(await state()).toBe('new')
+  await sql`insert into entra_sync.consents (entra_tenant_id, app_id) values (${twinTwo}, gen_random_uuid())`.execute(
+    database.db,
+  )
+  const unconsented = await runCommand(['sync', twinTwo], env)
+  expect(unconsented.code).toBe(1)
+  expect(unconsented.stderr).toMatch(/Twin is not scheduled.*consent_required.*entra-sync consent url/)
   const { rows } = await sql<{ action: string }>`select action from entra_sync.audit_log
     where entra_tenant_id = ${twinTwo} order by audit_id`.execute(database.db)
   expect(rows.map(({ action }) => action)).toEqual(['pause', 'pause', 'resume', 'resume'])

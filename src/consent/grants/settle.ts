@@ -24,6 +24,10 @@ interface Row {
   missingRoles: string[]
   missingOptionalRoles: string[]
   nextProofAt: Date
+  /**
+   * By a proof; or, where none has come to a verdict yet, because the tenant was read and no other app could have been
+   * the one that read it: consent that was lost between the first sync and the first proof was at rest untold.
+   */
   grantedBefore: boolean
   waitedMs: number | null
   failed: number
@@ -134,7 +138,11 @@ function settle(
     const { rows } = await sql<Row>`
       select status, granted_roles as "grantedRoles", missing_roles as "missingRoles",
         missing_optional_roles as "missingOptionalRoles", next_proof_at as "nextProofAt",
-        granted_at is not null as "grantedBefore", proofs_failed as failed,
+        granted_at is not null or (status is null and exists (select from entra_sync.entra_tenants e
+            where e.entra_tenant_id = c.entra_tenant_id and e.last_synced_at is not null)
+          and not exists (select from entra_sync.consents o
+            where o.entra_tenant_id = c.entra_tenant_id and o.app_id <> c.app_id)) as "grantedBefore",
+        proofs_failed as failed,
         (extract(epoch from now() - waiting_since) * 1000)::float8 as "waitedMs",
         coalesce(proved_at > ${startedAt}::timestamptz, false) as superseded,
         exists (select from entra_sync.consents o where o.entra_tenant_id = c.entra_tenant_id

@@ -137,6 +137,29 @@ test('revoked: one problem with the command that helps, nothing emptied; regaine
   expect(persons.rows).toEqual([{ display_name: 'Ada', deleted_at: null }])
 })
 
+test('lost between the first sync and the first proof: what could read it was consent, so it is told as revoked', async () => {
+  const cloud = await openConsentCloud()
+  await sql`update entra_tenants set last_synced_at = now() where entra_tenant_id = ${cloud.customer}`.execute(
+    cloud.db,
+  )
+  cloud.neverConsented()
+  expect(await cloud.prove()).toMatchObject({ status: 'revoked' })
+  expect(await cloud.problems()).toEqual(['consent_required'])
+})
+
+test('read by another app before: the one that nobody has consented to yet is required, not revoked', async () => {
+  const cloud = await openConsentCloud()
+  await sql`insert into consents (entra_tenant_id, app_id, status) values (${cloud.customer}, ${randomUUID()}, null)`.execute(
+    cloud.db,
+  )
+  await sql`update entra_tenants set last_synced_at = now() where entra_tenant_id = ${cloud.customer}`.execute(
+    cloud.db,
+  )
+  cloud.neverConsented()
+  expect(await cloud.prove()).toMatchObject({ status: 'required' })
+  expect(await cloud.problems()).toEqual([])
+})
+
 test('a credential that has expired and a policy are no disproof: the status stays, the problem has their code', async () => {
   const cloud = await openConsentCloud()
   await cloud.prove()
